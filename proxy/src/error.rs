@@ -1,0 +1,1 @@
+//! SQLSTATEs and the one door through which an error may reach a client.

@@ -1,0 +1,6 @@
+//! The proxy as a library: its layers from the wire upwards. `main` and the tests are its callers.
+//!
+//! The order below is the order in which the layers may name each other: only what stands above.
+#![forbid(unsafe_code)]
+
+pub mod error;
