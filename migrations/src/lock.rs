@@ -1,0 +1,72 @@
+//! One runner at a time on a database.
+
+use std::time::Instant;
+
+use tokio_postgres::Client;
+
+use crate::retry::Backoff;
+use crate::{Connection, Event, MigrateError, Settings};
+
+/// The key of the advisory lock, "taskmigr" in ASCII. Advisory locks are per database.
+const KEY: i64 = i64::from_be_bytes(*b"taskmigr");
+
+/// Who holds the lock: a bigint key is split over `classid` and `objid`, with `objsubid` 1
+/// (PostgreSQL documentation, 54.12 pg_locks).
+const HOLDER: &str = "
+    SELECT format('%s, process %s of %s', coalesce(nullif(a.application_name, ''), 'unnamed'), l.pid, a.usename)
+      FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND (l.classid::bigint << 32) | l.objid::bigint = $1";
+
+/// Takes the lock of this session, or waits for it, bounded by `runner_wait`.
+///
+/// Asks again and again instead of waiting inside the server: a session that waits in `pg_advisory_lock` holds a snapshot,
+/// and an index that is built concurrently waits for that in turn.
+///
+/// # Errors
+/// [`MigrateError::RunnerBusy`] with the holder; [`MigrateError::Server`] and [`MigrateError::NoAnswer`].
+///
+/// # Cancel safety
+/// A lock that was taken when the call is cancelled is freed with the connection.
+pub(crate) async fn acquire(
+    connection: &Connection,
+    settings: &Settings,
+    observe: &mut (dyn FnMut(&Event) + Send),
+) -> Result<(), MigrateError> {
+    let started = Instant::now();
+    let mut backoff = Backoff::new(settings.backoff_min, settings.backoff_max);
+    let mut told = false;
+    while !try_acquire(&connection.client).await? {
+        let holder = holder(&connection.client).await?;
+        let waited = started.elapsed();
+        if waited >= settings.runner_wait {
+            return Err(MigrateError::RunnerBusy { holder, waited });
+        }
+        if !std::mem::replace(&mut told, true) {
+            observe(&Event::WaitingForRunner { holder });
+        }
+        tokio::time::sleep(backoff.next_wait().min(settings.runner_wait - waited)).await;
+    }
+    Ok(())
+}
+
+/// Frees the lock. A failure is not one of the run: the lock goes with the connection at the latest.
+pub(crate) async fn release(client: &Client) {
+    if let Err(error) = client.query_one("SELECT pg_advisory_unlock($1)", &[&KEY]).await {
+        tracing::debug!(%error, "the migration lock is left to the end of the connection");
+    }
+}
+
+async fn try_acquire(client: &Client) -> Result<bool, MigrateError> {
+    let answer = client.query_one("SELECT pg_try_advisory_lock($1)", &[&KEY]).await;
+    answer
+        .map(|row| row.get(0))
+        .map_err(|error| MigrateError::server("asking for the migration lock", &error))
+}
+
+async fn holder(client: &Client) -> Result<String, MigrateError> {
+    let answer = client.query_opt(HOLDER, &[&KEY]).await;
+    let row = answer.map_err(|error| MigrateError::server("asking who migrates", &error))?;
+    Ok(row.map_or_else(|| "just ended".to_owned(), |row| row.get(0)))
+}
