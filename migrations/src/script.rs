@@ -68,7 +68,7 @@ impl<'a> Scanner<'a> {
                 statements
                     .push(Statement { text: text.to_owned(), line: line_at(self.text, start) });
             }
-            self.at += 1;
+            self.at = self.bytes.len().min(self.at + 1);
         }
     }
 
@@ -81,7 +81,6 @@ impl<'a> Scanner<'a> {
                 Some(b'/') if self.peek(1) == Some(b'*') => self.skip_comment()?,
                 _ => return Ok(()),
             }
-            self.at = self.at.min(self.bytes.len());
         }
     }
 
@@ -296,9 +295,16 @@ mod tests {
         is_one_statement(r"select E'it\'s; ' || e'\\'");
         is_one_statement("do $$ begin; end; $$");
         is_one_statement("do $a$ x $$ ; $$ ; $b$ $a$");
-        is_one_statement("select 1 -- not; here");
         is_one_statement("create rule r as on insert to t do also (select 1; select 2)");
         is_one_statement("select $1, a$b, 'é;'");
+    }
+
+    #[test]
+    fn a_semicolon_in_a_comment_at_the_end_of_a_line_ends_nothing() {
+        assert_eq!(
+            cut("select 1 -- not; here\n+ 2;"),
+            [(1, "select 1 -- not; here\n+ 2".to_owned())]
+        );
     }
 
     #[test]
