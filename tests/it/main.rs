@@ -1,2 +1,3 @@
-//! Skeleton.
-fn main() {}
+//! The end-to-end tests: one binary, one file for each concern.
+
+mod harness_cluster;

@@ -1,0 +1,153 @@
+//! A TCP relay between the proxy and PostgreSQL that can be told to fail.
+//!
+//! It runs on a thread and runtime of its own, so that a test that blocks does not stop it.
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+
+/// What the relay does with bytes and connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Passes bytes both ways.
+    Pass,
+    /// Keeps connections open and moves nothing; new ones are accepted and stall too.
+    Stall,
+    /// Closes each new connection at once. Open ones go on.
+    Refuse,
+}
+
+/// What is to happen, as the relay's tasks see it.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    mode: Mode,
+    /// Raised by each cut: connections of an earlier number are closed.
+    cuts: u64,
+    /// Raised by each half-close: the server's side is reported as ended to the proxy.
+    half_closes: u64,
+}
+
+/// A running relay.
+pub struct Fault {
+    port: u16,
+    order: watch::Sender<Order>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Fault {
+    /// A relay in mode `Pass` on a free port, to 127.0.0.1:`target`.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub fn start(target: u16) -> Self {
+        let first = Order { mode: Mode::Pass, cuts: 0, half_closes: 0 };
+        let (order, orders) = watch::channel(first);
+        let (stop, stopped) = oneshot::channel();
+        let (port_sender, port) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime can be built").block_on(async {
+                let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+                let address = listener.local_addr().expect("a listener has an address");
+                port_sender.send(address.port()).expect("the starter waits for the port");
+                tokio::select! {
+                    () = accept_loop(listener, target, orders) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        let port = port.recv().expect("the relay's thread sends its port");
+        Self { port, order, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Where the relay listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Changes what happens to bytes and new connections from now on.
+    pub fn set(&self, mode: Mode) {
+        self.order.send_modify(|order| order.mode = mode);
+    }
+
+    /// Closes every open connection, both sides, without a word.
+    pub fn cut(&self) {
+        self.order.send_modify(|order| order.cuts += 1);
+    }
+
+    /// Tells the proxy's side end of file on every open connection, and goes on reading from it.
+    pub fn half_close(&self) {
+        self.order.send_modify(|order| order.half_closes += 1);
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept_loop(listener: TcpListener, target: u16, orders: watch::Receiver<Order>) {
+    loop {
+        let Ok((near, _)) = listener.accept().await else { continue };
+        if orders.borrow().mode == Mode::Refuse {
+            continue;
+        }
+        let address = SocketAddr::from(([127, 0, 0, 1], target));
+        tokio::spawn(relay(near, address, orders.clone()));
+    }
+}
+
+async fn relay(near: TcpStream, target: SocketAddr, orders: watch::Receiver<Order>) {
+    let Ok(far) = TcpStream::connect(target).await else { return };
+    let _ = (near.set_nodelay(true), far.set_nodelay(true));
+    let born = *orders.borrow();
+    let (near_read, near_write) = near.into_split();
+    let (far_read, far_write) = far.into_split();
+    let mut cut = orders.clone();
+    tokio::select! {
+        _ = cut.wait_for(|order| order.cuts > born.cuts) => {}
+        _ = async {
+            tokio::join!(
+                pump(near_read, far_write, orders.clone()),
+                until_half_close(pump(far_read, near_write, orders.clone()), orders, born),
+            )
+        } => {}
+    }
+}
+
+/// Dropping the pump drops its write half, which sends end of file to the proxy.
+async fn until_half_close(
+    pump: impl Future<Output = ()>,
+    mut orders: watch::Receiver<Order>,
+    born: Order,
+) {
+    tokio::select! {
+        () = pump => {}
+        _ = orders.wait_for(|order| order.half_closes > born.half_closes) => {}
+    }
+}
+
+/// Moves bytes one way until either side ends.
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut orders: watch::Receiver<Order>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        if orders.wait_for(|order| order.mode != Mode::Stall).await.is_err() {
+            return;
+        }
+        if to.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+}
