@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use taskmaster_migrations::{Runner, Target, TlsMode, UpTo};
 use tokio_postgres::{Client, Config, NoTls};
 
-use crate::Cluster;
+use crate::{Cluster, wait};
 
 /// A database; it goes away with its cluster.
 #[derive(Debug)]
@@ -96,10 +97,29 @@ pub(crate) async fn create_migrated(cluster: &Cluster) -> Database<'_> {
 
 async fn migrate(cluster: &Cluster) -> Template {
     let database = create(cluster, "template0").await;
-    // MIGRATE
+    let mut target = Target::new("127.0.0.1", cluster.port, cluster.superuser, &database.name);
+    target.password = Some(cluster.password.to_owned());
+    target.tls = TlsMode::Disable;
+    let connection = taskmaster_migrations::connect(&target, NoTls).await;
+    let mut runner = Runner::new(connection.unwrap_or_else(|error| panic!("{target}: {error}")));
+    let applied = runner.up(UpTo::Latest, &mut |_| {}).await;
+    applied.unwrap_or_else(|error| panic!("{target}: {error}"));
+    drop(runner);
+    wait_until_unused(&database).await;
     let sql = "select unnest(setconfig) from pg_db_role_setting s join pg_database d \
                on d.oid = s.setdatabase where d.datname = $1 and s.setrole = 0";
     let rows = cluster.admin().await.query(sql, &[&database.name]).await;
     let settings = rows.expect("the catalog can be read").iter().map(|row| row.get(0)).collect();
     Template { name: database.name, settings }
+}
+
+/// A database cannot be copied while somebody is connected to it.
+async fn wait_until_unused(database: &Database<'_>) {
+    let admin = database.cluster.admin().await;
+    wait::until("the migration's connection is closed", || async {
+        let sql = "select count(*) from pg_stat_activity where datname = $1";
+        let row = admin.query_one(sql, &[&database.name]).await.expect("the view can be read");
+        row.get::<_, i64>(0) == 0
+    })
+    .await;
 }

@@ -26,3 +26,14 @@ async fn a_cluster_of_its_own_stops_and_starts_with_its_data() {
     let row = admin.query_one(sql, &[]).await.unwrap();
     assert_eq!((row.get::<_, i32>(0), row.get::<_, &str>(1)), (7, "5MB"));
 }
+
+#[tokio::test]
+async fn migrated_databases_find_the_tables_without_a_schema_name() {
+    let cluster = Cluster::shared().await;
+    for _ in 0..2 {
+        let database = cluster.database().await;
+        let client = database.connect().await;
+        let row = client.query_one("select count(*) from tasks", &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 0);
+    }
+}
