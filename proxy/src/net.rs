@@ -1,0 +1,9 @@
+//! Sockets and TLS: the byte streams that clients and servers are spoken to over.
+//!
+//! Knows bytes alone. Must not know messages, logins or pools.
+
+pub mod flow;
+pub mod socket;
+pub mod stream;
+pub mod tls;
+pub mod verifier;

@@ -1,0 +1,185 @@
+//! The byte stream to a client and the one to a server: a socket, plain or under TLS.
+//!
+//! Reading and writing are passed straight on. Under TLS what was written may wait for a flush.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
+use tokio_rustls::{client, server};
+
+use crate::net::socket::{Peer, Socket};
+
+/// How long a refused client may take to read why, and how much of what it still sends is thrown away meanwhile.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+const FAREWELL_LEN_MAX: usize = 64 * 1024;
+
+/// The stream to one client.
+#[derive(Debug)]
+pub struct ClientStream {
+    transport: ClientTransport,
+    peer: Peer,
+}
+
+#[derive(Debug)]
+enum ClientTransport {
+    Plain(Socket),
+    Tls(Box<server::TlsStream<Socket>>),
+}
+
+impl ClientStream {
+    /// A stream without TLS.
+    pub fn plain(socket: Socket, peer: Peer) -> Self {
+        Self { transport: ClientTransport::Plain(socket), peer }
+    }
+
+    /// A stream after its TLS handshake.
+    pub fn tls(stream: server::TlsStream<Socket>, peer: Peer) -> Self {
+        Self { transport: ClientTransport::Tls(Box::new(stream)), peer }
+    }
+
+    /// Takes the socket off this thread's reactor, so that the stream can be sent to another thread. Nothing that the
+    /// client sent is lost, under TLS neither.
+    pub fn detach(&mut self) -> io::Result<()> {
+        self.socket_mut().detach()
+    }
+
+    /// Puts a detached stream on the calling thread's reactor.
+    pub fn attach(&mut self) -> io::Result<()> {
+        self.socket_mut().attach()
+    }
+
+    /// Who the client is.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// True when the stream is encrypted.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.transport, ClientTransport::Tls(_))
+    }
+
+    /// Sends the last message the client gets and closes: half at first, so that the kernel does not answer what the
+    /// client still has under way with a reset that would overtake the message. Takes at most a second.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: dropped midway, the client may have a part of the message.
+    pub async fn farewell(mut self, message: &[u8]) {
+        let goodbye = async {
+            self.write_all(message).await?;
+            self.shutdown().await?;
+            let mut rest = (&mut self).take(FAREWELL_LEN_MAX as u64);
+            tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+        };
+        // A client that does not want to hear it is not told.
+        let _ = timeout(FAREWELL_TIMEOUT, goodbye).await;
+    }
+
+    fn socket_mut(&mut self) -> &mut Socket {
+        match &mut self.transport {
+            ClientTransport::Plain(socket) => socket,
+            ClientTransport::Tls(stream) => stream.get_mut().0,
+        }
+    }
+}
+
+/// The stream to one server.
+#[derive(Debug)]
+pub struct ServerStream(ServerTransport);
+
+#[derive(Debug)]
+enum ServerTransport {
+    Plain(Socket),
+    Tls(Box<client::TlsStream<Socket>>),
+}
+
+impl ServerStream {
+    /// A stream without TLS.
+    pub fn plain(socket: Socket) -> Self {
+        Self(ServerTransport::Plain(socket))
+    }
+
+    /// A stream after its TLS handshake.
+    pub fn tls(stream: client::TlsStream<Socket>) -> Self {
+        Self(ServerTransport::Tls(Box::new(stream)))
+    }
+
+    /// True when the stream is encrypted.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.0, ServerTransport::Tls(_))
+    }
+
+    /// True when nobody can listen in: encrypted, or a unix socket.
+    pub fn is_private(&self) -> bool {
+        matches!(self.0, ServerTransport::Tls(_) | ServerTransport::Plain(Socket::Unix(_)))
+    }
+}
+
+/// Both streams pass every call on to what is underneath.
+macro_rules! delegate {
+    ($stream:ty, $transport:ident, $field:tt) => {
+        impl AsyncRead for $stream {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                match &mut self.get_mut().$field {
+                    $transport::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+                    $transport::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+                }
+            }
+        }
+
+        impl AsyncWrite for $stream {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                match &mut self.get_mut().$field {
+                    $transport::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+                    $transport::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+                }
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                match &mut self.get_mut().$field {
+                    $transport::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+                    $transport::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+                }
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                match &self.$field {
+                    $transport::Plain(socket) => socket.is_write_vectored(),
+                    $transport::Tls(stream) => stream.is_write_vectored(),
+                }
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match &mut self.get_mut().$field {
+                    $transport::Plain(socket) => Pin::new(socket).poll_flush(cx),
+                    $transport::Tls(stream) => Pin::new(stream).poll_flush(cx),
+                }
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match &mut self.get_mut().$field {
+                    $transport::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+                    $transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+                }
+            }
+        }
+    };
+}
+
+delegate!(ClientStream, ClientTransport, transport);
+delegate!(ServerStream, ServerTransport, 0);

@@ -1,0 +1,312 @@
+//! TLS on both legs: what the proxy shows to clients and what it asks of servers.
+//!
+//! TLS 1.2 and 1.3 through rustls, with the aws-lc-rs provider named explicitly. Must not know the requests that
+//! negotiate TLS; those belong to the logins.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::NoServerSessionStorage;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+use crate::net::socket::Socket;
+use crate::net::verifier::{ChainVerifier, NameCheck, TrustAll};
+
+/// The application protocol of PostgreSQL (documentation, "Protocol Flow", "SSL Session Encryption").
+pub const ALPN: &[u8] = b"postgresql";
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsConfigError {
+    /// A file could not be read, or is not PEM.
+    #[error("cannot read {what} from {}: {source}", path.display())]
+    File {
+        /// What the file should hold.
+        what: &'static str,
+        /// Its path.
+        path: PathBuf,
+        /// What went wrong.
+        source: pem::Error,
+    },
+    /// A file holds no certificate.
+    #[error("there is no certificate in {}: a PEM file with BEGIN CERTIFICATE is needed", .0.display())]
+    NoCertificate(PathBuf),
+    /// A root certificate is not one.
+    #[error("a root certificate in {} cannot be used: {source}", path.display())]
+    Root {
+        /// The path of the file.
+        path: PathBuf,
+        /// What rustls says.
+        source: rustls::Error,
+    },
+    /// TLS was asked for without a certificate or a key.
+    #[error("TLS mode \"{0}\" needs both a certificate and a key: set listen.tls.cert_file and listen.tls.key_file")]
+    Incomplete(ListenerTlsMode),
+    /// Certificate and key do not fit, or are of a kind that TLS does not allow.
+    #[error("certificate and key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+    /// The word is none of the modes.
+    #[error("\"{0}\" is no TLS mode: use {1}")]
+    Mode(String, &'static str),
+}
+
+/// Whether clients get TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListenerTlsMode {
+    /// Never.
+    Disable,
+    /// When a certificate is set and the client asks.
+    #[default]
+    Allow,
+    /// Always, except over the unix socket.
+    Require,
+}
+
+impl FromStr for ListenerTlsMode {
+    type Err = TlsConfigError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "disable" => Ok(Self::Disable),
+            "allow" => Ok(Self::Allow),
+            "require" => Ok(Self::Require),
+            _ => Err(TlsConfigError::Mode(text.to_owned(), "disable, allow or require")),
+        }
+    }
+}
+
+impl fmt::Display for ListenerTlsMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Require => "require",
+        })
+    }
+}
+
+/// Settings of TLS towards clients.
+#[derive(Clone, Debug, Default)]
+pub struct ListenerTlsConfig {
+    /// Whether clients get TLS.
+    pub mode: ListenerTlsMode,
+    /// The certificate chain, PEM, the server's own certificate first.
+    pub cert_file: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key_file: Option<PathBuf>,
+}
+
+/// What a client's wish for TLS, or its lack, leads to.
+#[derive(Clone, Debug)]
+pub enum TlsPolicy {
+    /// The wish is answered with no.
+    Disable,
+    /// The client decides.
+    Allow(ListenerTls),
+    /// Clients over TCP that do not wish for it are refused.
+    Require(ListenerTls),
+}
+
+impl TlsPolicy {
+    /// Reads certificate and key.
+    pub fn load(config: &ListenerTlsConfig) -> Result<Self, TlsConfigError> {
+        match (config.mode, &config.cert_file, &config.key_file) {
+            (ListenerTlsMode::Disable, _, _) | (ListenerTlsMode::Allow, None, None) => {
+                Ok(Self::Disable)
+            }
+            (ListenerTlsMode::Allow, Some(cert), Some(key)) => {
+                ListenerTls::load(cert, key).map(Self::Allow)
+            }
+            (ListenerTlsMode::Require, Some(cert), Some(key)) => {
+                ListenerTls::load(cert, key).map(Self::Require)
+            }
+            (mode, _, _) => Err(TlsConfigError::Incomplete(mode)),
+        }
+    }
+
+    /// What TLS is made with, if any.
+    pub fn listener(&self) -> Option<&ListenerTls> {
+        match self {
+            Self::Disable => None,
+            Self::Allow(listener) | Self::Require(listener) => Some(listener),
+        }
+    }
+}
+
+/// The proxy's certificate, ready for handshakes with clients.
+#[derive(Clone)]
+pub struct ListenerTls(Arc<ServerConfig>);
+
+impl ListenerTls {
+    /// Reads a certificate chain and its key.
+    pub fn load(cert_file: &Path, key_file: &Path) -> Result<Self, TlsConfigError> {
+        let chain = read_certificates("a certificate chain", cert_file)?;
+        let key = PrivateKeyDer::from_pem_file(key_file).map_err(|source| {
+            TlsConfigError::File { what: "a private key", path: key_file.to_owned(), source }
+        })?;
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        // No resumption, as in PostgreSQL (libpq/be-secure-openssl.c): connections are long, and tickets cost memory.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// Shakes hands with a client.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: dropped midway, the socket is closed.
+    pub async fn accept(&self, socket: Socket) -> io::Result<server::TlsStream<Socket>> {
+        TlsAcceptor::from(Arc::clone(&self.0)).accept(socket).await
+    }
+}
+
+impl fmt::Debug for ListenerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ListenerTls")
+    }
+}
+
+/// How much TLS a server must offer: libpq's `sslmode` (documentation, "SSL Support", table "SSL Mode Descriptions").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SslMode {
+    /// No TLS.
+    Disable,
+    /// TLS when the server has it.
+    #[default]
+    Prefer,
+    /// TLS, to whomever; with a root certificate given, as `VerifyCa`.
+    Require,
+    /// TLS with a certificate that a trusted root has signed.
+    VerifyCa,
+    /// That, and the certificate must be for the host that was asked for.
+    VerifyFull,
+}
+
+impl FromStr for SslMode {
+    type Err = TlsConfigError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "disable" => Self::Disable,
+            "prefer" => Self::Prefer,
+            "require" => Self::Require,
+            "verify-ca" => Self::VerifyCa,
+            "verify-full" => Self::VerifyFull,
+            _ => {
+                let known = "disable, prefer, require, verify-ca or verify-full";
+                return Err(TlsConfigError::Mode(text.to_owned(), known));
+            }
+        })
+    }
+}
+
+impl fmt::Display for SslMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disable => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        })
+    }
+}
+
+/// What is asked of a server's TLS.
+#[derive(Clone)]
+pub struct ServerTls {
+    mode: SslMode,
+    config: Arc<ClientConfig>,
+}
+
+impl ServerTls {
+    /// Reads the roots: the given file's, else those of Mozilla.
+    pub fn load(mode: SslMode, root_cert_file: Option<&Path>) -> Result<Self, TlsConfigError> {
+        let provider = provider();
+        let roots = || match root_cert_file {
+            Some(path) => read_roots(path),
+            None => Ok((RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()), vec![])),
+        };
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous();
+        let names = match mode {
+            SslMode::VerifyFull => Some(NameCheck::Full),
+            SslMode::VerifyCa => Some(NameCheck::Skip),
+            SslMode::Require if root_cert_file.is_some() => Some(NameCheck::Skip),
+            _ => None,
+        };
+        let builder = match names {
+            Some(names) => {
+                let (roots, pinned) = roots()?;
+                builder.with_custom_certificate_verifier(Arc::new(ChainVerifier::new(
+                    &provider, roots, pinned, names,
+                )))
+            }
+            None => builder.with_custom_certificate_verifier(Arc::new(TrustAll::new(&provider))),
+        };
+        let mut config = builder.with_no_client_auth();
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.resumption = rustls::client::Resumption::disabled();
+        Ok(Self { mode, config: Arc::new(config) })
+    }
+
+    /// How much TLS a server must offer.
+    pub fn mode(&self) -> SslMode {
+        self.mode
+    }
+
+    /// Shakes hands with a server that is known as `host`, a name or an address.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: dropped midway, the socket is closed.
+    pub async fn connect(&self, socket: Socket, host: &str) -> io::Result<client::TlsStream<Socket>> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(Arc::clone(&self.config)).connect(name, socket).await
+    }
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerTls({})", self.mode)
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn read_certificates(
+    what: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|source| TlsConfigError::File { what, path: path.to_owned(), source })?;
+    if certificates.is_empty() {
+        return Err(TlsConfigError::NoCertificate(path.to_owned()));
+    }
+    Ok(certificates)
+}
+
+fn read_roots(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsConfigError> {
+    let certificates = read_certificates("root certificates", path)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in &certificates {
+        roots
+            .add(certificate.clone())
+            .map_err(|source| TlsConfigError::Root { path: path.to_owned(), source })?;
+    }
+    Ok((roots, certificates))
+}
