@@ -12,8 +12,9 @@ use crate::{MigrateError, Settings, StepFailure, Version, ledger};
 /// Runs a change in a transaction of its own and commits it. Gives how long that took.
 ///
 /// # Errors
-/// [`MigrateError::Step`], [`MigrateError::Verify`], [`MigrateError::Server`], [`MigrateError::NoAnswer`]: then
-/// nothing of it stayed. The exception is a connection that is lost during COMMIT, of which nobody can know.
+/// [`MigrateError::Step`], [`MigrateError::Verify`], [`MigrateError::Server`],
+/// [`MigrateError::NoAnswer`]: then nothing of it stayed. The exception is a connection that is
+/// lost during COMMIT, of which nobody can know.
 ///
 /// # Cancel safety
 /// A cancelled call rolls the transaction back.
@@ -44,7 +45,8 @@ pub(crate) async fn attempt(
     Ok(started.elapsed())
 }
 
-/// Makes the partitions that must stand, if the schema has come that far. Gives how many were missing.
+/// Makes the partitions that must stand, if the schema has come that far. Gives how many were
+/// missing.
 ///
 /// # Errors
 /// [`MigrateError::Server`] and [`MigrateError::NoAnswer`].
@@ -69,8 +71,8 @@ pub(crate) async fn make_partitions(
     Ok(made)
 }
 
-/// Begins a transaction that is the same whatever the role, the database or the server has set. With the search_path
-/// at pg_catalog a statement that forgets a schema fails.
+/// Begins a transaction that is the same whatever the role, the database or the server has set.
+/// With the search_path at pg_catalog a statement that forgets a schema fails.
 async fn begin<'a>(
     client: &'a mut Client,
     settings: &Settings,

@@ -40,7 +40,8 @@ impl Change {
     /// The reversion of a step, by the text that was stored when it was applied.
     ///
     /// # Errors
-    /// [`MigrateError::Irreversible`], [`MigrateError::StoredDownChanged`], [`MigrateError::BadScript`].
+    /// [`MigrateError::Irreversible`], [`MigrateError::StoredDownChanged`],
+    /// [`MigrateError::BadScript`].
     pub(crate) fn revert(row: &Applied) -> Result<Self, MigrateError> {
         let file = file_name(row.version, &row.description.replace(' ', "_"), "down");
         let script = Script::parse(&file, row.down()?)?;

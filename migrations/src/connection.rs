@@ -14,8 +14,8 @@ use crate::{Event, MigrateError, Target, pooler};
 /// Notices kept between two looks at them; more than that are dropped, not waited for.
 const NOTICES_MAX: usize = 256;
 
-/// A connection that is known to end at PostgreSQL and not at a pooler. Closed when dropped, which rolls back what
-/// is open and frees the runner's lock.
+/// A connection that is known to end at PostgreSQL and not at a pooler. Closed when dropped, which
+/// rolls back what is open and frees the runner's lock.
 #[derive(Debug)]
 pub struct Connection {
     pub(crate) client: Client,
@@ -64,7 +64,8 @@ where
     let (client, mut driven) = target.config().connect(tls).await?;
     let (sender, notices) = mpsc::channel(NOTICES_MAX);
     let driver = tokio::spawn(async move {
-        // An error ends the loop; whoever waits for an answer on this connection is told by the driver.
+        // An error ends the loop; whoever waits for an answer on this connection is told by the
+        // driver.
         while let Some(Ok(message)) = poll_fn(|context| driven.poll_message(context)).await {
             if let AsyncMessage::Notice(notice) = message {
                 let _kept_if_room = sender.try_send(Event::Notice {

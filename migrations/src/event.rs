@@ -50,7 +50,8 @@ pub enum Event {
         /// What it advises.
         hint: Option<String>,
     },
-    /// An attempt met a lock, a deadlock or a serialization failure; nothing of it stayed, and another follows.
+    /// An attempt met a lock, a deadlock or a serialization failure; nothing of it stayed, and
+    /// another follows.
     Retrying {
         /// What is tried again.
         what: String,

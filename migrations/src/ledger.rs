@@ -1,7 +1,8 @@
 //! The table `taskmaster.schema_migrations`: what a database has.
 //!
-//! Step 0001 makes the table with its schema, and the way down of that step drops both. A database that went down to
-//! nothing has therefore no trace of the runner, and one that has no table has nothing applied.
+//! Step 0001 makes the table with its schema, and the way down of that step drops both. A database
+//! that went down to nothing has therefore no trace of the runner, and one that has no table has
+//! nothing applied.
 
 use std::time::Duration;
 
@@ -43,7 +44,8 @@ impl Applied {
     /// The stored way down.
     ///
     /// # Errors
-    /// [`MigrateError::Irreversible`]; [`MigrateError::StoredDownChanged`] when the text is not what was stored.
+    /// [`MigrateError::Irreversible`]; [`MigrateError::StoredDownChanged`] when the text is not
+    /// what was stored.
     pub(crate) fn down(&self) -> Result<&str, MigrateError> {
         let version = self.version;
         let down = self.down_sql.as_deref().ok_or(MigrateError::Irreversible { version })?;

@@ -1,8 +1,8 @@
 //! The numbered steps of the schema and the runner that applies and reverts them.
 //!
-//! Owns the steps (embedded in the binary), the ledger of what a database has, and the rules about when a step may
-//! run. Must not know the proxy, the command line, or how progress is shown: it prints nothing and reports through
-//! [`Event`], [`Report`] and [`MigrateError`].
+//! Owns the steps (embedded in the binary), the ledger of what a database has, and the rules about
+//! when a step may run. Must not know the proxy, the command line, or how progress is shown: it
+//! prints nothing and reports through [`Event`], [`Report`] and [`MigrateError`].
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), taskmaster_migrations::MigrateError> {

@@ -21,11 +21,13 @@ const HOLDER: &str = "
 
 /// Takes the lock of this session, or waits for it, bounded by `runner_wait`.
 ///
-/// Asks again and again instead of waiting inside the server: a session that waits in `pg_advisory_lock` holds a snapshot,
-/// and an index that is built concurrently waits for that in turn.
+/// Asks again and again instead of waiting inside the server: a session that waits in
+/// `pg_advisory_lock` holds a snapshot, and an index that is built concurrently waits for that in
+/// turn.
 ///
 /// # Errors
-/// [`MigrateError::RunnerBusy`] with the holder; [`MigrateError::Server`] and [`MigrateError::NoAnswer`].
+/// [`MigrateError::RunnerBusy`] with the holder; [`MigrateError::Server`] and
+/// [`MigrateError::NoAnswer`].
 ///
 /// # Cancel safety
 /// A lock that was taken when the call is cancelled is freed with the connection.
@@ -51,7 +53,8 @@ pub(crate) async fn acquire(
     Ok(())
 }
 
-/// Frees the lock. A failure is not one of the run: the lock goes with the connection at the latest.
+/// Frees the lock. A failure is not one of the run: the lock goes with the connection at the
+/// latest.
 pub(crate) async fn release(client: &Client) {
     if let Err(error) = client.query_one("SELECT pg_advisory_unlock($1)", &[&KEY]).await {
         tracing::debug!(%error, "the migration lock is left to the end of the connection");

@@ -20,7 +20,8 @@ impl Plan {
     /// Orders the steps.
     ///
     /// # Errors
-    /// [`MigrateError::DuplicateStep`] and [`MigrateError::PlanGap`] when the numbers are not 1, 2, 3, ...
+    /// [`MigrateError::DuplicateStep`] and [`MigrateError::PlanGap`] when the numbers are not 1, 2,
+    /// 3, ...
     pub fn new(mut steps: Vec<Step>) -> Result<Self, MigrateError> {
         steps.sort_by_key(|step| step.version);
         let mut expected = Version::FIRST;
@@ -44,7 +45,8 @@ impl Plan {
     /// The steps that are to be applied, in order, when a database has the applied ones.
     ///
     /// # Errors
-    /// When the ledger does not fit the plan: see [`Plan::check`]; and [`MigrateError::NoSuchStep`].
+    /// When the ledger does not fit the plan: see [`Plan::check`]; and
+    /// [`MigrateError::NoSuchStep`].
     pub(crate) fn pending(&self, applied: &[Applied], to: UpTo) -> Result<Vec<Step>, MigrateError> {
         self.check(applied)?;
         let last = match to {
@@ -55,7 +57,8 @@ impl Plan {
         Ok(wanted.filter(|step| Some(step.version) <= last).cloned().collect())
     }
 
-    /// How each step stands: the plan's steps, then those of the ledger that the plan does not know.
+    /// How each step stands: the plan's steps, then those of the ledger that the plan does not
+    /// know.
     pub(crate) fn status(&self, applied: &[Applied]) -> Vec<StepStatus> {
         let mut rows: BTreeMap<Version, &Applied> =
             applied.iter().map(|row| (row.version, row)).collect();
@@ -75,7 +78,8 @@ impl Plan {
     /// Whether the ledger holds the plan's first steps as the plan has them.
     ///
     /// # Errors
-    /// [`MigrateError::MissingStep`], [`MigrateError::UnknownStep`], [`MigrateError::ChecksumChanged`].
+    /// [`MigrateError::MissingStep`], [`MigrateError::UnknownStep`],
+    /// [`MigrateError::ChecksumChanged`].
     fn check(&self, applied: &[Applied]) -> Result<(), MigrateError> {
         check_sequence(applied)?;
         for row in applied {

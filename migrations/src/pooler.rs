@@ -1,10 +1,11 @@
 //! Whether a connection ends at PostgreSQL or at a pooler.
 //!
-//! A pooler may run each transaction on another server session, and a session lock that one of them holds says
-//! nothing about the next. Every pooler that does so hands out a cancel key of its own in the greeting, because it must route
-//! cancel requests itself: then the process id in the greeting's BackendKeyData is not what `pg_backend_pid()`
-//! says. The driver keeps that key to itself, but writes it into a CancelRequest when given a stream to
-//! write to; here that stream is a pipe in memory, so nobody is cancelled.
+//! A pooler may run each transaction on another server session, and a session lock that one of them
+//! holds says nothing about the next. Every pooler that does so hands out a cancel key of its own
+//! in the greeting, because it must route cancel requests itself: then the process id in the
+//! greeting's BackendKeyData is not what `pg_backend_pid()` says. The driver keeps that key to
+//! itself, but writes it into a CancelRequest when given a stream to write to; here that stream is
+//! a pipe in memory, so nobody is cancelled.
 
 use std::io;
 use std::pin::Pin;
@@ -23,10 +24,12 @@ const TRANSACTIONS: usize = 3;
 /// How long each question may take.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Refuses a connection whose transactions do not all run on the server process that the greeting named.
+/// Refuses a connection whose transactions do not all run on the server process that the greeting
+/// named.
 ///
 /// # Errors
-/// [`MigrateError::Pooler`] with what gave it away; [`MigrateError::Server`] and [`MigrateError::NoAnswer`].
+/// [`MigrateError::Pooler`] with what gave it away; [`MigrateError::Server`] and
+/// [`MigrateError::NoAnswer`].
 ///
 /// # Cancel safety
 /// Changes nothing, at any point.
@@ -75,8 +78,9 @@ async fn greeting_pid(client: &Client) -> io::Result<i32> {
     pid
 }
 
-/// Reads a CancelRequest: length 16, code 80877102, process id, secret. With TLS in use an SSLRequest (length 8, code
-/// 80877103) comes first, and is told to go on (PostgreSQL documentation, 55.7 Message Formats).
+/// Reads a CancelRequest: length 16, code 80877102, process id, secret. With TLS in use an
+/// SSLRequest (length 8, code 80877103) comes first, and is told to go on (PostgreSQL
+/// documentation, 55.7 Message Formats).
 async fn read_pid(mut pipe: DuplexStream) -> io::Result<i32> {
     const CANCEL: i32 = 80_877_102;
     const TLS: i32 = 80_877_103;

@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-/// Waits that double up to a bound. Each is shortened by chance, by up to a half, so that two who met do not meet
-/// again.
+/// Waits that double up to a bound. Each is shortened by chance, by up to a half, so that two who
+/// met do not meet again.
 pub(crate) struct Backoff {
     next: Duration,
     max: Duration,
@@ -23,7 +23,8 @@ impl Backoff {
     }
 }
 
-/// Between 0 and 1. The standard library seeds each `RandomState` anew; no more randomness is needed here.
+/// Between 0 and 1. The standard library seeds each `RandomState` anew; no more randomness is
+/// needed here.
 fn chance() -> f64 {
     f64::from(RandomState::new().build_hasher().finish() as u32) / f64::from(u32::MAX)
 }

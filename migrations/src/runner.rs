@@ -12,7 +12,8 @@ use crate::{
 /// Whoever wants to know how a run goes.
 type Observer<'a> = &'a mut (dyn FnMut(&Event) + Send);
 
-/// Applies and reverts steps over one connection. Several runners may be started on one database: they take turns.
+/// Applies and reverts steps over one connection. Several runners may be started on one database:
+/// they take turns.
 #[derive(Debug)]
 pub struct Runner {
     connection: Connection,
@@ -38,8 +39,8 @@ impl Runner {
         self
     }
 
-    /// Applies what is pending, then makes the partitions that must stand. Each step and its record are one
-    /// transaction, so a run that fails leaves the steps before the failing one, whole.
+    /// Applies what is pending, then makes the partitions that must stand. Each step and its record
+    /// are one transaction, so a run that fails leaves the steps before the failing one, whole.
     ///
     /// # Errors
     /// Refusals before anything is touched, and the failure of a step: see [`MigrateError`].
@@ -53,8 +54,8 @@ impl Runner {
         outcome
     }
 
-    /// Reverts applied steps, the last one first, by the statements stored when they were applied: an older
-    /// binary can revert what a newer one did.
+    /// Reverts applied steps, the last one first, by the statements stored when they were applied:
+    /// an older binary can revert what a newer one did.
     ///
     /// # Errors
     /// As [`Runner::up`].

@@ -1,5 +1,6 @@
-//! A step's text cut into statements, so that an error names its line. Pure; follows the rules of psql's scanner
-//! (PostgreSQL `src/fe_utils/psqlscan.l`) for quotes, comments, parentheses and SQL-standard function bodies.
+//! A step's text cut into statements, so that an error names its line. Pure; follows the rules of
+//! psql's scanner (PostgreSQL `src/fe_utils/psqlscan.l`) for quotes, comments, parentheses and
+//! SQL-standard function bodies.
 
 use crate::MigrateError;
 
@@ -24,8 +25,9 @@ impl Script {
     /// Cuts a text into statements.
     ///
     /// # Errors
-    /// [`MigrateError::BadScript`] for a quote or comment that does not end, a psql command, and a statement that
-    /// begins or ends a transaction: a step and its record are one transaction, and the runner's.
+    /// [`MigrateError::BadScript`] for a quote or comment that does not end, a psql command, and a
+    /// statement that begins or ends a transaction: a step and its record are one transaction, and
+    /// the runner's.
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, MigrateError> {
         let statements =
             Scanner::new(text).statements().map_err(|fault| MigrateError::BadScript {

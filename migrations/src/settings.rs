@@ -5,14 +5,15 @@ use std::time::Duration;
 /// How long a run waits for what.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How long one statement may wait for a lock before the attempt is given up (`lock_timeout`). Short, because
-    /// whoever comes after a waiting ALTER TABLE waits behind it.
+    /// How long one statement may wait for a lock before the attempt is given up (`lock_timeout`).
+    /// Short, because whoever comes after a waiting ALTER TABLE waits behind it.
     pub lock_timeout: Duration,
     /// How long one statement may run (`statement_timeout`).
     pub statement_timeout: Duration,
     /// How often a step is tried when it meets a lock, a deadlock or a serialization failure.
     pub attempts_max: u32,
-    /// The wait before the second attempt; it doubles with each one, and each is shortened by chance.
+    /// The wait before the second attempt; it doubles with each one, and each is shortened by
+    /// chance.
     pub backoff_min: Duration,
     /// The longest wait between two attempts.
     pub backoff_max: Duration,
@@ -34,7 +35,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How long the client waits for one reply: the server ends a statement itself, unless it or the way to it is gone.
+    /// How long the client waits for one reply: the server ends a statement itself, unless it or
+    /// the way to it is gone.
     pub(crate) fn reply_timeout(&self) -> Duration {
         self.statement_timeout + Duration::from_secs(30)
     }

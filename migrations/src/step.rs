@@ -47,13 +47,14 @@ pub struct Step {
     pub up: Cow<'static, str>,
     /// The statements that revert it; none when it cannot be reverted.
     pub down: Option<Cow<'static, str>>,
-    /// Queries run after `up`, in the same transaction, read only: every row returned is a complaint that fails the
-    /// step.
+    /// Queries run after `up`, in the same transaction, read only: every row returned is a
+    /// complaint that fails the step.
     pub verify: Option<Cow<'static, str>>,
 }
 
 impl Step {
-    /// The sha256 of `up` in lower-case hexadecimal, the same for every way a checkout ends its lines.
+    /// The sha256 of `up` in lower-case hexadecimal, the same for every way a checkout ends its
+    /// lines.
     pub fn checksum(&self) -> String {
         checksum(&self.up)
     }
@@ -80,8 +81,8 @@ pub(crate) fn checksum(text: &str) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The text without a byte order mark and with `\n` at the end of its lines: what a checkout on another system changes
-/// without anybody having edited the file.
+/// The text without a byte order mark and with `\n` at the end of its lines: what a checkout on
+/// another system changes without anybody having edited the file.
 pub(crate) fn normalise(text: &str) -> String {
     text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n")
 }

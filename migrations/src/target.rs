@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio_postgres::config::SslMode;
 
-/// Whether the connection is encrypted. What the certificate must be is up to the connector given to
-/// [`connect`](crate::connect).
+/// Whether the connection is encrypted. What the certificate must be is up to the connector given
+/// to [`connect`](crate::connect).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsMode {
     /// Never.

@@ -1,8 +1,9 @@
--- Puts the database's search_path back to what the step found, then drops the ledger and the schema.
--- DROP SCHEMA is without CASCADE: an object that somebody else made in the schema stops the way down.
+-- Puts the database's search_path back to what the step found, then drops the ledger and the
+-- schema. DROP SCHEMA is without CASCADE: an object that somebody else made in the schema stops the
+-- way down.
 
--- SET ... FROM CURRENT stores the remembered text as it is, which no quoting of a list could promise.
--- A search_path that an operator has changed since is the operator's, and stays.
+-- SET ... FROM CURRENT stores the remembered text as it is, which no quoting of a list could
+-- promise. A search_path that an operator has changed since is the operator's, and stays.
 DO $down$
 DECLARE
     before text := (SELECT value #>> '{}' FROM taskmaster.maintenance_state WHERE key = 'search_path_before');

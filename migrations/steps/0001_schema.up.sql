@@ -4,9 +4,10 @@ CREATE SCHEMA taskmaster;
 
 COMMENT ON SCHEMA taskmaster IS 'Tasks, workflows, metrics, integrations and API logs of the AI-driven CI/CD system';
 
--- The ledger of the migration runner. It lives in the schema it records, and not in public where Rails,
--- dbmate and golang-migrate each keep another table of this name: the step that makes the schema makes the
--- ledger, the step's down removes both, and a database that went down to nothing holds no trace.
+-- The ledger of the migration runner. It lives in the schema it records, and not in public where
+-- Rails, dbmate and golang-migrate each keep another table of this name: the step that makes the
+-- schema makes the ledger, the step's down removes both, and a database that went down to nothing
+-- holds no trace.
 CREATE TABLE taskmaster.schema_migrations (
     version text PRIMARY KEY,
     description text NOT NULL,

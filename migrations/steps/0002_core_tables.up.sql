@@ -1,11 +1,12 @@
 -- The five tables of the product's document, column for column and default for default.
 --
--- Two differ in one thing, because they are partitioned by time from the start: a unique constraint of a
--- partitioned table must include the partition key, so their primary key is (id, time), and the time is NOT NULL.
--- A table that has grown cannot be partitioned later without being written anew.
+-- Two differ in one thing, because they are partitioned by time from the start: a unique constraint
+-- of a partitioned table must include the partition key, so their primary key is (id, time), and
+-- the time is NOT NULL. A table that has grown cannot be partitioned later without being written
+-- anew.
 
--- An update of a task (status, times) fits on its page when the page is not filled to the brim. The queue's
--- dead rows are vacuumed early, because the indexes that pick the next task pass over them.
+-- An update of a task (status, times) fits on its page when the page is not filled to the brim. The
+-- queue's dead rows are vacuumed early, because the indexes that pick the next task pass over them.
 CREATE TABLE taskmaster.tasks (
     id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
     title VARCHAR(255) NOT NULL,
@@ -80,8 +81,8 @@ CREATE TABLE taskmaster.system_metrics (
 
 COMMENT ON TABLE taskmaster.system_metrics IS 'Measurements, one partition per day in UTC';
 
--- The default partitions never lose an insert, and must stay empty: a row there makes the partition that
--- should have held it cost a move. ensure_partitions() does that move.
+-- The default partitions never lose an insert, and must stay empty: a row there makes the partition
+-- that should have held it cost a move. ensure_partitions() does that move.
 CREATE TABLE taskmaster.system_metrics_default PARTITION OF taskmaster.system_metrics DEFAULT;
 
 -- The row that every call to an API touches; room on its page keeps such updates off the indexes.

@@ -1,5 +1,6 @@
--- One index for each way the product asks, and no more: an index on every column doubles what a status update
--- costs. No predicate names now(): it is not immutable, and rows would not leave the index as time passes.
+-- One index for each way the product asks, and no more: an index on every column doubles what a
+-- status update costs. No predicate names now(): it is not immutable, and rows would not leave the
+-- index as time passes.
 
 -- Lists by status and by assignee, and the next task to take.
 CREATE INDEX tasks_status_priority_created_at_idx ON taskmaster.tasks (status, priority DESC, created_at);
@@ -18,8 +19,9 @@ CREATE UNIQUE INDEX tasks_repository_url_github_issue_number_key
     ON taskmaster.tasks (repository_url, github_issue_number)
     WHERE repository_url IS NOT NULL AND github_issue_number IS NOT NULL;
 
--- Containment (@>) for metadata and requirements; tags and files also for the key operators (?, ?|, ?&), which
--- jsonb_path_ops lacks. Without the pending list of fastupdate no insert pays for many that came before it.
+-- Containment (@>) for metadata and requirements; tags and files also for the key operators (?, ?|,
+-- ?&), which jsonb_path_ops lacks. Without the pending list of fastupdate no insert pays for many
+-- that came before it.
 CREATE INDEX tasks_metadata_idx ON taskmaster.tasks USING gin (metadata jsonb_path_ops) WITH (fastupdate = off);
 
 CREATE INDEX tasks_requirements_idx ON taskmaster.tasks USING gin (requirements jsonb_path_ops)
@@ -38,7 +40,8 @@ CREATE INDEX workflows_active_started_at_idx ON taskmaster.workflows (started_at
 CREATE UNIQUE INDEX workflows_active_task_id_key ON taskmaster.workflows (task_id)
     WHERE status IN ('initialized', 'running');
 
--- A series over time without a visit to the table; the block ranges serve wide scans for almost no space.
+-- A series over time without a visit to the table; the block ranges serve wide scans for almost no
+-- space.
 CREATE INDEX system_metrics_metric_name_recorded_at_idx
     ON taskmaster.system_metrics (metric_name, recorded_at DESC) INCLUDE (metric_value, component);
 

@@ -1,11 +1,13 @@
--- Partitions are made by functions and not by a step: which ones there must be depends on the day, and what a
--- step makes must not. The runner calls ensure_partitions() at the end of every "up"; upkeep calls it daily.
--- The dump in sql/schema.sql leaves the dated partitions out for the same reason.
+-- Partitions are made by functions and not by a step: which ones there must be depends on the day,
+-- and what a step makes must not. The runner calls ensure_partitions() at the end of every "up";
+-- upkeep calls it daily. The dump in sql/schema.sql leaves the dated partitions out for the same
+-- reason.
 
--- Makes the partition of p_table for [p_from, p_to), midnights in UTC whatever the session's TimeZone is.
--- Returns false when it stood already. The table is filled and attached, because CREATE ... PARTITION OF would
--- lock out every reader and writer of the parent. Rows that fell into the default partition for want of this one are
--- moved; the default partition is locked before, so that none follows.
+-- Makes the partition of p_table for [p_from, p_to), midnights in UTC whatever the session's
+-- TimeZone is. Returns false when it stood already. The table is filled and attached, because
+-- CREATE ... PARTITION OF would lock out every reader and writer of the parent. Rows that fell into
+-- the default partition for want of this one are moved; the default partition is locked before, so
+-- that none follows.
 CREATE FUNCTION taskmaster.make_partition(p_table name, p_from date, p_to date) RETURNS boolean
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -40,8 +42,9 @@ $make_partition$;
 COMMENT ON FUNCTION taskmaster.make_partition(name, date, date) IS
     'Makes one partition of a table partitioned by time, bounds in UTC; false when it stands already';
 
--- Makes the partitions that must stand: of the metrics the days, of the API logs the weeks from Monday, from the one
--- before the present one to p_ahead after it. Returns how many it made. Two callers at once wait for each other.
+-- Makes the partitions that must stand: of the metrics the days, of the API logs the weeks from
+-- Monday, from the one before the present one to p_ahead after it. Returns how many it made. Two
+-- callers at once wait for each other.
 CREATE FUNCTION taskmaster.ensure_partitions(p_ahead integer DEFAULT 7) RETURNS integer
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp

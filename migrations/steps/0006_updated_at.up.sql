@@ -1,5 +1,6 @@
--- updated_at says when a row last changed, whoever changed it. An update that changes nothing does not count.
--- The function belongs to the migrations and not to the extension: DROP EXTENSION must not take triggers along.
+-- updated_at says when a row last changed, whoever changed it. An update that changes nothing does
+-- not count. The function belongs to the migrations and not to the extension: DROP EXTENSION must
+-- not take triggers along.
 
 CREATE FUNCTION taskmaster.set_updated_at() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

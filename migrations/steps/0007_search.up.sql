@@ -1,7 +1,7 @@
--- Search in titles and descriptions (LIKE, ILIKE, similarity) by trigrams. pg_trgm comes with PostgreSQL's contrib
--- modules, which a server may lack or a role may not be allowed to add: then the search works without the index.
--- An extension that stands already is used where it is; one made here lives in this schema, which is how the way down
--- knows that it may drop it.
+-- Search in titles and descriptions (LIKE, ILIKE, similarity) by trigrams. pg_trgm comes with
+-- PostgreSQL's contrib modules, which a server may lack or a role may not be allowed to add: then
+-- the search works without the index. An extension that stands already is used where it is; one
+-- made here lives in this schema, which is how the way down knows that it may drop it.
 
 DO $up$
 DECLARE

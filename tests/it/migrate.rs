@@ -1,0 +1,12 @@
+//! The migrations against a real PostgreSQL: up, down, up again, and every reason to refuse.
+
+mod constraint;
+mod failure;
+mod partition;
+mod pooler;
+mod refusal;
+mod round_trip;
+mod runners;
+mod schema_file;
+mod seed;
+mod support;
