@@ -42,6 +42,8 @@ impl SqlState {
     pub const TOO_MANY_CONNECTIONS: Self = Self(*b"53300");
     /// `53400`: a rate limit.
     pub const CONFIGURATION_LIMIT_EXCEEDED: Self = Self(*b"53400");
+    /// 54000: more than the proxy keeps for one client.
+    pub const PROGRAM_LIMIT_EXCEEDED: Self = Self(*b"54000");
     /// `55000`: not in a state to do that.
     pub const OBJECT_NOT_IN_PREREQUISITE_STATE: Self = Self(*b"55000");
     /// `57014`: cancelled.
@@ -146,6 +148,7 @@ mod tests {
             (SqlState::OUT_OF_MEMORY, "53200"),
             (SqlState::TOO_MANY_CONNECTIONS, "53300"),
             (SqlState::CONFIGURATION_LIMIT_EXCEEDED, "53400"),
+            (SqlState::PROGRAM_LIMIT_EXCEEDED, "54000"),
             (SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "55000"),
             (SqlState::QUERY_CANCELED, "57014"),
             (SqlState::ADMIN_SHUTDOWN, "57P01"),

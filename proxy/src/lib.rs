@@ -1,6 +1,21 @@
 //! The proxy as a library: its layers from the wire upwards. `main` and the tests are its callers.
 //!
-//! The order below is the order in which the layers may name each other: only what stands above.
+//! The order below is the order in which the layers may name each other: only what stands above. `router` is pure.
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod wire;
+
+pub mod net;
+
+pub mod backend;
+
+pub mod pool;
+
+pub mod router;
+
+//SESSION
+
+//LISTENER
+
+//EMB

@@ -1,0 +1,358 @@
+//! One PostgreSQL connection past its login, and everything that is known about its state.
+//!
+//! Must not know which client it serves, nor which pool it came from.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
+
+use crate::backend::dial::{BackendKey, Dialed};
+use crate::backend::settings::Settings;
+use crate::backend::statement::{Prepared, Statement};
+use crate::net::flow::{Flow, poll_fill};
+use crate::net::stream::ServerStream;
+use crate::wire::buffer::Buffer;
+use crate::wire::error_response::ServerError;
+use crate::wire::frontend;
+use crate::wire::header::{FrameError, HEADER_LEN, Header};
+use crate::wire::outstanding::{Answer, Expect, Outstanding, Owed};
+use crate::wire::tag::{BackendTag, TransactionStatus};
+
+/// Which unnamed statement a server holds: a number given anew for each one that a client parses.
+pub type UnnamedId = u64;
+
+/// Whether the next client may meet this connection as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Taint {
+    /// Nothing but tracked settings and shared statements was left behind.
+    #[default]
+    Clean,
+    /// A client may have left session state: `DISCARD ALL` comes before the next client.
+    Dirty,
+}
+
+/// What becomes of statements still running when the client is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unfinished {
+    /// The client said goodbye: PostgreSQL finishes what was sent before that.
+    #[default]
+    Finish,
+    /// The client vanished: nobody waits for the result.
+    Cancel,
+}
+
+/// One server connection.
+#[derive(Debug)]
+pub struct Server {
+    /// The socket.
+    pub stream: ServerStream,
+    /// Bytes read and not yet passed on.
+    pub buffer: Option<Buffer>,
+    /// What it still owes.
+    pub outstanding: Outstanding,
+    /// Bytes on their way to it.
+    pub up: Flow,
+    /// The shared statements it has.
+    pub prepared: Prepared,
+    /// Whose unnamed statement it has.
+    pub unnamed: Option<UnnamedId>,
+    /// Whether it needs `DISCARD ALL`.
+    pub taint: Taint,
+    /// What a clean-up does with statements that still run.
+    pub unfinished: Unfinished,
+    /// What its session's settings are now.
+    pub settings: Rc<Settings>,
+    /// What they are after `DISCARD ALL`.
+    pub defaults: Rc<Settings>,
+    /// Its key for CancelRequest.
+    pub key: Rc<BackendKey>,
+    /// Cancel requests on their way; it serves no other client until they have arrived.
+    pub cancels: Rc<Cell<u32>>,
+    /// When it was connected.
+    pub created_at: Instant,
+    /// When it was last given back.
+    pub idle_since: Instant,
+    /// How many times a client got it.
+    pub uses: u32,
+    /// All parameters it reported at login, for the greeting of clients.
+    pub greeting: Rc<Vec<(String, String)>>,
+    status: TransactionStatus,
+    passing: usize,
+    last_error: Option<ServerError>,
+}
+
+/// Why a server connection is of no more use.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerFault {
+    /// The socket failed.
+    #[error("connection to the server was lost: {0}")]
+    Io(#[from] io::Error),
+    /// It closed the connection.
+    #[error("the server closed the connection")]
+    Closed,
+    /// It sent something that is no message.
+    #[error("the server broke the protocol: {0}")]
+    Frame(#[from] FrameError),
+    /// It refused a statement of the proxy.
+    #[error("the server refused a statement of the proxy: {}", .0.message)]
+    Refused(ServerError),
+}
+
+impl Server {
+    /// Takes over a connection that [`crate::backend::dial::dial`] made.
+    pub fn new(dialed: Dialed, statements_max: usize) -> Self {
+        let defaults = Rc::new(Settings::from_reported(&dialed.parameters));
+        Self {
+            stream: dialed.stream,
+            buffer: None,
+            outstanding: Outstanding::default(),
+            up: Flow::default(),
+            prepared: Prepared::new(statements_max),
+            unnamed: None,
+            taint: Taint::Clean,
+            unfinished: Unfinished::Finish,
+            settings: Rc::clone(&defaults),
+            defaults,
+            key: Rc::new(dialed.key),
+            cancels: Rc::default(),
+            created_at: Instant::now(),
+            idle_since: Instant::now(),
+            uses: 0,
+            greeting: Rc::new(dialed.parameters),
+            status: TransactionStatus::Idle,
+            passing: 0,
+            last_error: None,
+        }
+    }
+
+    /// The status byte of the last ReadyForQuery.
+    pub fn status(&self) -> TransactionStatus {
+        self.status
+    }
+
+    /// The severity FATAL was the last thing it said: what follows is the end of the connection.
+    pub fn said_farewell(&self) -> bool {
+        self.last_error.as_ref().is_some_and(ServerError::is_fatal)
+    }
+
+    /// INVARIANT I1, the server's half: nothing owed, no transaction, nothing half sent either way.
+    pub fn is_at_rest(&self) -> bool {
+        self.status == TransactionStatus::Idle
+            && self.outstanding.is_settled()
+            && self.up.is_clear()
+            && self.passing == 0
+    }
+
+    /// True when the server has only a part of a message: nothing but closing can mend that (I4).
+    pub fn is_half_sent(&self) -> bool {
+        self.up.is_inside_message()
+    }
+
+    /// Bytes of the current reply that are still to come.
+    pub fn passing(&mut self) -> &mut usize {
+        &mut self.passing
+    }
+
+    /// Takes note of one reply, of which `message` holds all or at least the header, and says who gets it.
+    /// Client requests made void by an error are handed to `on_void`.
+    pub fn observe(
+        &mut self,
+        tag: BackendTag,
+        message: &[u8],
+        on_void: &mut dyn FnMut(Owed),
+    ) -> Answer {
+        match tag {
+            BackendTag::ReadyForQuery => self.observe_status(message),
+            BackendTag::ParameterStatus => self.observe_parameter(message),
+            BackendTag::ErrorResponse => self.last_error = Some(ServerError::read(message)),
+            BackendTag::CommandComplete => self.observe_command(message),
+            _ => {}
+        }
+        let Self { prepared, unnamed, outstanding, .. } = self;
+        let answer = outstanding.reply(tag, &mut |owed| {
+            match owed.expect {
+                Expect::Parse(Some(id)) => prepared.remove(id),
+                // The server dropped its unnamed statement before it found the new one wanting.
+                Expect::Parse(None) => *unnamed = None,
+                Expect::Close(Some(id)) => prepared.keep(id),
+                _ => {}
+            }
+            on_void(owed);
+        });
+        if let Some(Expect::Close(Some(id))) = answer.completed {
+            prepared.closed(id);
+        }
+        answer
+    }
+
+    /// Runs statements of the proxy's own and waits for the end of their replies.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: dropped midway, the connection owes replies and has to be reset or closed.
+    pub async fn execute(&mut self, sql: &str) -> Result<(), ServerFault> {
+        self.last_error = None;
+        frontend::write_query(self.up.outbox.writer(), sql);
+        self.unnamed = None;
+        // INVARIANT I1: recorded before the first byte is written.
+        self.outstanding.push(Owed::swallow(Expect::Query));
+        self.drain().await?;
+        self.last_error.take().map_or(Ok(()), |error| Err(ServerFault::Refused(error)))
+    }
+
+    /// Brings the session's settings into line with `wanted`.
+    ///
+    /// # Cancel safety
+    /// As [`Self::execute`].
+    pub async fn sync_settings(&mut self, wanted: &Rc<Settings>) -> Result<(), ServerFault> {
+        let Some(sql) = wanted.sync_sql(&self.settings) else {
+            self.settings = Rc::clone(wanted);
+            return Ok(());
+        };
+        self.execute(&sql).await?;
+        // The server has reported how it spells the values it understood; the others are as they were asked for.
+        let actual = wanted.respelled(&self.settings, &self.defaults);
+        self.settings = if actual == **wanted { Rc::clone(wanted) } else { Rc::new(actual) };
+        Ok(())
+    }
+
+    /// Sends what is unsent, then reads and drops replies until nothing is owed.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: all progress is kept in `self`.
+    pub async fn drain(&mut self) -> Result<(), ServerFault> {
+        poll_fn(|cx| self.poll_drain(cx)).await
+    }
+
+    /// Reads what an idle connection has said meanwhile. Fails when it has closed, or said what ends it.
+    /// Costs no system call while the socket has shown no activity.
+    pub fn check_idle(&mut self) -> Result<(), ServerFault> {
+        let mut cx = Context::from_waker(Waker::noop());
+        loop {
+            match poll_fill(&mut self.stream, &mut self.buffer, &mut cx) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => return Err(ServerFault::Closed),
+                Poll::Ready(result) => result?,
+            };
+            self.skip_replies()?;
+        }
+        match self.last_error.take() {
+            Some(error) => Err(ServerFault::Refused(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Says goodbye, as far as the socket takes it at once.
+    pub fn say_goodbye(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        if !self.is_half_sent() {
+            self.up.outbox.push(&frontend::TERMINATE);
+            let _ = self.up.poll_write(&mut None, &mut self.stream, &mut cx);
+        }
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ServerFault>> {
+        loop {
+            let written = self.up.poll_write(&mut None, &mut self.stream, cx)?;
+            if written.is_ready() && self.outstanding.is_settled() && self.passing == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            if ready!(poll_fill(&mut self.stream, &mut self.buffer, cx))? == 0 {
+                return Poll::Ready(Err(ServerFault::Closed));
+            }
+            self.skip_replies()?;
+            if self.outstanding.is_copying_in() {
+                self.refuse_copy();
+            }
+        }
+    }
+
+    /// Observes and drops all replies that are in the buffer.
+    fn skip_replies(&mut self) -> Result<(), ServerFault> {
+        while let Some(mut buffer) = self.buffer.take() {
+            let step = self.skip_reply(&mut buffer);
+            if !buffer.is_empty() {
+                self.buffer = Some(buffer);
+            }
+            if !step? {
+                break;
+            }
+        }
+        while self.outstanding.next_local().is_some() {}
+        Ok(())
+    }
+
+    /// Drops one reply or a part of one; false when more bytes are needed first.
+    fn skip_reply(&mut self, buffer: &mut Buffer) -> Result<bool, ServerFault> {
+        let len = self.passing.min(buffer.filled().len());
+        if len > 0 {
+            buffer.consume(len);
+            self.passing -= len;
+            return Ok(true);
+        }
+        let Some(header) = Header::read(buffer.filled()) else { return Ok(false) };
+        header.backend()?;
+        let (total, filled) = (header.message_len(), buffer.filled().len());
+        if filled < total && total <= buffer.capacity() {
+            return Ok(false);
+        }
+        let taken = total.min(filled);
+        let tag = BackendTag::from_byte(header.tag);
+        self.observe(tag, &buffer.filled()[..taken], &mut |_| ());
+        buffer.consume(taken);
+        self.passing = total - taken;
+        Ok(true)
+    }
+
+    fn observe_status(&mut self, message: &[u8]) {
+        let byte = message.get(HEADER_LEN).copied().unwrap_or_default();
+        // A server that sends no known status is taken to be inside a failed transaction: never reused as it is.
+        self.status = TransactionStatus::from_byte(byte).unwrap_or(TransactionStatus::Failed);
+    }
+
+    fn observe_parameter(&mut self, message: &[u8]) {
+        let Some((name, value)) = parameter(message) else { return };
+        if self.settings.get(name) != Some(value) {
+            Rc::make_mut(&mut self.settings).report(name, value);
+        }
+    }
+
+    /// Commands that drop statements for everybody who shares this connection.
+    fn observe_command(&mut self, message: &[u8]) {
+        match message.get(HEADER_LEN..) {
+            Some(b"DISCARD ALL\0") => {
+                self.prepared.clear();
+                self.unnamed = None;
+                self.settings = Rc::clone(&self.defaults);
+            }
+            Some(b"DEALLOCATE ALL\0") => self.prepared.clear(),
+            _ => {}
+        }
+    }
+}
+
+/// Appends to the outbox of `up` what makes the server have `statement`, unless it has it; another is evicted when there
+/// are too many. `owed` is the Parse to be recorded: the client's own or one of the proxy.
+///
+/// The run of the flow so far must be in the outbox, and the server must not be skipping to a Sync.
+pub fn prepare(server: &mut Server, statement: &Rc<Statement>, owed: Owed) {
+    if server.prepared.touch(statement.id) {
+        return;
+    }
+    if let Some(evicted) = server.prepared.evict() {
+        server.outstanding.push(Owed::swallow(Expect::Close(Some(evicted.id))));
+        frontend::write_subject(server.up.outbox.writer(), b'C', &evicted.name);
+    }
+    server.outstanding.push(owed);
+    frontend::write_parse(server.up.outbox.writer(), &statement.name, &statement.body);
+    server.prepared.insert(Rc::clone(statement));
+}
+
+fn parameter(message: &[u8]) -> Option<(&str, &str)> {
+    let mut parts = message.get(HEADER_LEN..)?.split(|&byte| byte == 0);
+    let name = std::str::from_utf8(parts.next()?).ok()?;
+    let value = std::str::from_utf8(parts.next()?).ok()?;
+    Some((name, value))
+}

@@ -1,0 +1,99 @@
+//! Where clients come in: the sockets, the worker threads behind them, and the orderly end of both.
+//!
+//! Knows sessions and pools. Must not know configuration files or signals.
+
+mod bind;
+mod serve;
+mod worker;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::net::tls::TlsPolicy;
+use crate::pool::registry::Blueprint;
+use crate::session::auth;
+use bind::Sockets;
+use worker::Team;
+
+/// What the listener and everything behind it needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Host name or address to listen on; every address it resolves to is used.
+    pub host: String,
+    /// Port; 0 lets the system choose.
+    pub port: u16,
+    /// Directory for a unix socket named as PostgreSQL names its own.
+    pub unix_socket_dir: Option<PathBuf>,
+    /// Worker threads.
+    pub workers: NonZeroUsize,
+    /// Clients at most, in all workers together.
+    pub client_max: usize,
+    /// How long a client may take to log in.
+    pub login_timeout: Duration,
+    /// How long transactions get to end when the proxy shuts down.
+    pub drain_timeout: Duration,
+    /// TLS towards clients.
+    pub tls: TlsPolicy,
+    /// Who may log in.
+    pub credentials: Arc<auth::Credentials>,
+    /// How pools are made.
+    pub blueprint: Blueprint,
+}
+
+/// Why the listener cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenerError {
+    /// The host has no address.
+    #[error("cannot resolve the listening host {host}: {source}; set listen.host to an address of this machine")]
+    Resolve {
+        /// As configured.
+        host: String,
+        /// What the resolver said.
+        source: std::io::Error,
+    },
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address or path.
+        address: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A worker thread could not be started, or it ended by itself.
+    #[error("a worker failed: {0}")]
+    Worker(#[from] std::io::Error),
+}
+
+/// Serves clients until `shutdown` is ready, then lets transactions end and returns. Dropping the future ends everything
+/// at once. `on_ready` is called with the TCP address as soon as clients can connect.
+///
+/// # Cancel safety
+/// Dropped midway, the workers end and all connections are closed.
+pub async fn run(
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+    on_ready: impl FnOnce(SocketAddr),
+) -> Result<(), ListenerError> {
+    let sockets = Sockets::bind(&config).await?;
+    let address = sockets.address();
+    let drain_timeout = config.drain_timeout;
+    let mut team = Team::start(config, &sockets)?;
+    on_ready(address);
+    tokio::select! {
+        () = shutdown => {}
+        failed = team.wait() => return Err(failed.err().unwrap_or_else(worker::ended_early).into()),
+    }
+    team.drain();
+    // From now on a newcomer is refused by the system, so that it can go elsewhere at once.
+    drop(sockets);
+    if timeout(drain_timeout, team.wait()).await.is_err() {
+        tracing::info!(after_ms = drain_timeout.as_millis(), "closing connections that did not drain");
+    }
+    Ok(())
+}

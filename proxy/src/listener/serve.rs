@@ -1,0 +1,181 @@
+//! From an accepted socket to a running session: handshake, login, the move to the worker that owns the pool, greeting.
+//!
+//! Must not know what a session does once it runs.
+
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use crate::error::{ClientFacing, Severity, SqlState};
+use crate::listener::worker::{LoggedIn, Order, Place, Worker};
+use crate::net::socket::{Peer, Socket};
+use crate::net::stream::ClientStream;
+use crate::pool::PoolKey;
+use crate::session::auth::authenticate;
+use crate::session::login::{Host, open_session};
+use crate::session::run::SessionEnd;
+use crate::session::slot::worker_of;
+use crate::session::startup::{CancelKey, Handshake, Startup, handshake};
+use crate::wire::error_response::error_response;
+
+/// Pause after a failed accept: it fails for want of descriptors or memory, which others may give back.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Accepts TCP clients until the task is aborted.
+pub(super) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => match Socket::tcp(stream) {
+                Ok(socket) => worker.spawn(serve(Rc::clone(&worker), socket, Peer::Tcp(address))),
+                Err(error) => tracing::debug!(%address, %error, "a client was gone at once"),
+            },
+            Err(error) => accept_failed(&error).await,
+        }
+    }
+}
+
+/// Accepts clients on the unix socket until the task is aborted.
+pub(super) async fn accept_unix(worker: Rc<Worker>, listener: UnixListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                worker.spawn(serve(Rc::clone(&worker), Socket::unix(stream), Peer::Unix));
+            }
+            Err(error) => accept_failed(&error).await,
+        }
+    }
+}
+
+/// Passes a cancel request on to the session with this key, if it is on this worker.
+pub(super) async fn cancel(worker: &Worker, key: CancelKey) {
+    worker.slots.cancel(&key).await;
+}
+
+/// Greets a client that was moved to this worker, and serves it.
+pub(super) async fn welcome(worker: Rc<Worker>, mut client: Box<LoggedIn>) {
+    match client.stream.attach() {
+        Ok(()) => greet(&worker, *client).await,
+        Err(error) => tracing::debug!(%error, "a client could not be moved between workers"),
+    }
+}
+
+async fn accept_failed(error: &io::Error) {
+    tracing::error!(%error, "cannot accept a client; raise the limit of open files if this goes on");
+    sleep(ACCEPT_RETRY).await;
+}
+
+async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer) {
+    let config = &worker.config;
+    let Ok(shaken) = timeout(config.login_timeout, handshake(socket, peer, &config.tls)).await else {
+        return tracing::debug!(%peer, "a client said nothing until the login timeout");
+    };
+    match shaken {
+        Ok(Handshake::Startup(stream, startup)) => login(&worker, stream, startup).await,
+        Ok(Handshake::Cancel(key)) => route_cancel(&worker, key).await,
+        Ok(Handshake::Closed) => {}
+        Err(error) => tracing::info!(%peer, %error, "a client was refused"),
+    }
+}
+
+/// The canceller's connection stays open until the request has reached the server, as with PostgreSQL.
+async fn route_cancel(worker: &Rc<Worker>, key: CancelKey) {
+    let target = worker_of(&key);
+    if target == worker.number {
+        return cancel(worker, key).await;
+    }
+    let (done, finished) = oneshot::channel();
+    if worker.tell(target, Order::Cancel(key, done)).is_ok() {
+        let _ = finished.await;
+    }
+}
+
+async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup) {
+    let Some(place) = take_place(worker) else {
+        return stream.farewell(&error_response(&TooManyClients)).await;
+    };
+    let patience = worker.config.login_timeout;
+    let credentials = &worker.config.credentials;
+    let identity = match timeout(patience, authenticate(&mut stream, &startup, credentials)).await {
+        Ok(Ok(identity)) => identity,
+        Ok(Err(error)) => {
+            tracing::info!(peer = %stream.peer(), user = startup.user, %error, "login refused");
+            return stream.farewell(&error_response(&error)).await;
+        }
+        Err(_) => return tracing::info!(peer = %stream.peer(), "the login timed out"),
+    };
+    settle_in(worker, LoggedIn { stream, startup, identity, place }).await;
+}
+
+/// The client's pool belongs to one worker: there it is served, and its socket moves there once.
+async fn settle_in(worker: &Rc<Worker>, mut client: LoggedIn) {
+    let owner = worker.owner_of(&key_of(&client));
+    if owner == worker.number {
+        return greet(worker, client).await;
+    }
+    if client.stream.detach().is_ok() {
+        // A worker that is gone takes its clients with it: the process is ending.
+        let _ = worker.tell(owner, Order::Serve(Box::new(client)));
+    }
+}
+
+async fn greet(worker: &Rc<Worker>, client: LoggedIn) {
+    let LoggedIn { stream, startup, identity, place } = client;
+    let peer = *stream.peer();
+    let host = Host {
+        registry: &worker.registry,
+        slots: &worker.slots,
+        next_unnamed: &worker.next_unnamed,
+    };
+    if let Some(session) = open_session(stream, startup, identity, host).await {
+        report(peer, Box::pin(session.run())).await;
+    }
+    drop(place);
+}
+
+async fn report(peer: Peer, session: impl Future<Output = SessionEnd>) {
+    match session.await {
+        end @ (SessionEnd::Malformed(_) | SessionEnd::Refused(_)) => {
+            tracing::info!(%peer, %end, "a session was ended");
+        }
+        end @ SessionEnd::ServerLost(_) => tracing::warn!(%peer, %end, "a session was lost"),
+        end => tracing::debug!(%peer, %end, "a session ended"),
+    }
+}
+
+fn key_of(client: &LoggedIn) -> PoolKey {
+    PoolKey { database: client.startup.database.clone(), user: client.identity.user.clone() }
+}
+
+fn take_place(worker: &Worker) -> Option<Place> {
+    let place = Place(Arc::clone(&worker.clients));
+    let taken = worker.clients.fetch_add(1, Ordering::Relaxed);
+    (taken < worker.config.client_max).then_some(place)
+}
+
+/// The proxy serves as many clients as it may.
+struct TooManyClients;
+
+impl ClientFacing for TooManyClients {
+    fn sqlstate(&self) -> SqlState {
+        SqlState::TOO_MANY_CONNECTIONS
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Fatal
+    }
+
+    fn message(&self) -> String {
+        "sorry, too many clients already".into()
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("Try again later, or raise listen.client_max.".into())
+    }
+}

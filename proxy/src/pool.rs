@@ -1,0 +1,14 @@
+//! Who may use which server connection.
+//!
+//! `state` decides (pure, fair, exact), the shell around it dials, waits, hands over and cleans.
+//! Knows server connections. Must not know clients, their sockets or their protocol state.
+
+pub mod config;
+pub mod connect;
+pub mod greeting;
+pub mod registry;
+pub mod shell;
+pub mod state;
+
+pub use config::{Config, PoolMode};
+pub use shell::{AcquireError, Pool, PoolKey, PooledServer};

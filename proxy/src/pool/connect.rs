@@ -1,0 +1,91 @@
+//! Opening server connections for a pool, and what is known of a server that cannot be reached.
+//!
+//! Knows the pool's shell. Must not know who waits or why.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use tokio::time::sleep;
+
+use crate::backend::dial::{ConnectError, dial};
+use crate::backend::server::Server;
+use crate::pool::config::Config;
+use crate::pool::shell::Pool;
+use crate::pool::state::ConnectPermit;
+
+/// Since when the server refuses connections, and with which error.
+#[derive(Debug, Default)]
+pub struct Outage(Option<Failing>);
+
+#[derive(Debug)]
+struct Failing {
+    since: Instant,
+    last_attempt: Instant,
+    error: Rc<ConnectError>,
+}
+
+impl Outage {
+    /// The last error, while attempts fail.
+    pub fn error(&self) -> Option<Rc<ConnectError>> {
+        self.0.as_ref().map(|failing| Rc::clone(&failing.error))
+    }
+
+    /// True while attempts fail.
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The error for a request that need not wait: the outage is an old one and the last attempt was just now.
+    pub fn refuses_now(&self, config: &Config) -> Option<Rc<ConnectError>> {
+        let failing = self.0.as_ref()?;
+        let known = failing.since.elapsed() > config.down_after || !failing.error.is_transient();
+        let fresh = failing.last_attempt.elapsed() < config.connect_retry_interval;
+        (known && fresh).then(|| Rc::clone(&failing.error))
+    }
+
+    fn note(&mut self, error: Rc<ConnectError>) {
+        let now = Instant::now();
+        let since = self.0.as_ref().map_or(now, |failing| failing.since);
+        self.0 = Some(Failing { since, last_attempt: now, error });
+    }
+
+    fn may_pass(&self, config: &Config) -> bool {
+        let Some(failing) = &self.0 else { return true };
+        failing.since.elapsed() <= config.down_after && failing.error.is_transient()
+    }
+}
+
+/// Opens one connection, trying again while requests wait and the failure may pass. Gives the permit back in the end.
+///
+/// # Cancel safety
+/// Not cancel safe: dropped midway, the permit is lost. Run it as a task of its own.
+pub async fn connect(pool: Rc<Pool>, permit: ConnectPermit) {
+    loop {
+        match attempt(&pool).await {
+            Ok(server) => return pool.adopt(permit, server),
+            Err(error) => pool.outage.borrow_mut().note(Rc::new(error)),
+        }
+        let hopeful = pool.outage.borrow().may_pass(&pool.config);
+        if !hopeful || pool.state.borrow().waiting_len() == 0 {
+            return give_up(&pool, permit);
+        }
+        sleep(pool.config.connect_retry_interval).await;
+    }
+}
+
+async fn attempt(pool: &Rc<Pool>) -> Result<Box<Server>, ConnectError> {
+    let (secret, _) = pool.login();
+    let dialed = dial(&pool.target, &pool.login_as(&secret)).await?;
+    if let Some(failing) = pool.outage.borrow_mut().0.take() {
+        tracing::info!(pool = %pool.key, after_ms = failing.since.elapsed().as_millis(), "the server is back");
+    }
+    Ok(Box::new(Server::new(dialed, pool.config.statements_max)))
+}
+
+fn give_up(pool: &Rc<Pool>, permit: ConnectPermit) {
+    pool.state.borrow_mut().connect_failed(permit);
+    if let Some(error) = pool.outage.borrow().error() {
+        tracing::warn!(pool = %pool.key, %error, "no server connection");
+        pool.refuse_waiters(&error);
+    }
+}

@@ -1,0 +1,151 @@
+//! What a client is told at login: the parameters its session starts with, as the server itself spells them.
+//!
+//! A client that names settings at startup gets them checked and spelled by a server once; clients with the same
+//! startup parameters then share the result. Must not know clients' sockets.
+
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use lru::LruCache;
+
+use crate::backend::server::ServerFault;
+use crate::backend::settings::Settings;
+use crate::pool::shell::{AcquireError, Pool};
+
+/// Sets of startup parameters remembered for a pool.
+const GREETINGS_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
+
+/// `NAMEDATALEN - 1`, to which PostgreSQL cuts an application name.
+const APPLICATION_NAME_LEN_MAX: usize = 63;
+
+const APPLICATION_NAME: &str = "application_name";
+
+/// Settings named in a startup packet, without `user`, `database` and protocol options.
+pub type StartupSettings = Vec<(String, String)>;
+
+/// What a session starts with.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// The settings that follow the client from server to server.
+    pub settings: Rc<Settings>,
+    /// All parameters to report.
+    pub parameters: Rc<Vec<(String, String)>>,
+}
+
+/// Greetings by startup settings.
+#[derive(Debug)]
+pub struct Greetings(LruCache<StartupSettings, Greeting>);
+
+impl Default for Greetings {
+    fn default() -> Self {
+        Self(LruCache::new(GREETINGS_MAX))
+    }
+}
+
+/// The greeting for a client with these startup settings. Asks a server when it is the first of its kind.
+///
+/// # Cancel safety
+/// Cancel safe: a server connection in use is cleaned up by its guard.
+pub async fn greet(
+    pool: &Rc<Pool>,
+    mut startup: StartupSettings,
+) -> Result<Greeting, AcquireError> {
+    let name = take_application_name(&mut startup);
+    keep_last(&mut startup);
+    let known = pool.greetings.borrow_mut().0.get(&startup).cloned();
+    let base = match known {
+        Some(greeting) => greeting,
+        None => ask(pool, startup).await?,
+    };
+    Ok(named(pool, base, name))
+}
+
+async fn ask(pool: &Rc<Pool>, startup: StartupSettings) -> Result<Greeting, AcquireError> {
+    let mut server = pool.acquire().await?;
+    let mut wanted = (*server.defaults).clone();
+    for (name, value) in &startup {
+        wanted.set(name, value);
+    }
+    wanted.set(APPLICATION_NAME, "");
+    let synced = server.sync_settings(&Rc::new(wanted)).await;
+    if !matches!(synced, Ok(()) | Err(ServerFault::Refused(_))) {
+        server.taint = crate::backend::server::Taint::Dirty;
+    }
+    synced?;
+    let greeting = Greeting {
+        parameters: parameters(&server.greeting, &server.settings),
+        settings: Rc::clone(&server.settings),
+    };
+    pool.greetings.borrow_mut().0.put(startup, greeting.clone());
+    Ok(greeting)
+}
+
+/// The same greeting for a client with this application name; shared with others of that name.
+fn named(pool: &Rc<Pool>, base: Greeting, name: String) -> Greeting {
+    if name.is_empty() {
+        return base;
+    }
+    let mut settings = (*base.settings).clone();
+    settings.set(APPLICATION_NAME, &name);
+    let key = settings.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut greetings = pool.greetings.borrow_mut();
+    let make = || Greeting {
+        parameters: parameters(&base.parameters, &settings),
+        settings: Rc::new(settings.clone()),
+    };
+    greetings.0.get_or_insert(key, make).clone()
+}
+
+fn parameters(reported: &[(String, String)], settings: &Settings) -> Rc<Vec<(String, String)>> {
+    let respell = |(name, value): &(String, String)| {
+        (name.clone(), settings.get(name).unwrap_or(value).to_owned())
+    };
+    Rc::new(reported.iter().map(respell).collect())
+}
+
+/// Of settings named more than once the last one counts; sorted, so that equal sets are found equal.
+fn keep_last(startup: &mut StartupSettings) {
+    let mut last = std::collections::BTreeMap::new();
+    for (name, value) in startup.drain(..) {
+        last.insert(name.to_ascii_lowercase(), value);
+    }
+    startup.extend(last);
+}
+
+/// As `pg_clean_ascii` (common/string.c) and the cut to an identifier's length have it.
+fn take_application_name(startup: &mut StartupSettings) -> String {
+    let mut taken = String::new();
+    startup.retain(|(name, value)| {
+        let is_name = name.eq_ignore_ascii_case(APPLICATION_NAME);
+        if is_name {
+            taken.clone_from(value);
+        }
+        !is_name
+    });
+    let clean = |byte| if (0x20..0x7f).contains(&byte) { char::from(byte) } else { '?' };
+    taken.bytes().take(APPLICATION_NAME_LEN_MAX).map(clean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_application_name_is_cut_and_cleaned_as_postgresql_does() {
+        let long = "x".repeat(100);
+        for (given, expected) in [("psql", "psql"), ("a\u{e9}\n", "a???"), (&long, &long[..63])] {
+            let mut startup = vec![("Application_Name".into(), given.into())];
+            assert_eq!(take_application_name(&mut startup), expected);
+            assert!(startup.is_empty());
+        }
+    }
+
+    #[test]
+    fn reported_parameters_carry_the_clients_values() {
+        let reported = [("TimeZone", "UTC"), ("server_version", "15.1")];
+        let reported = reported.map(|(n, v)| (n.to_owned(), v.to_owned()));
+        let mut settings = Settings::from_reported(&reported);
+        settings.set("timezone", "CET");
+        assert_eq!(parameters(&reported, &settings)[0], ("TimeZone".into(), "CET".into()));
+    }
+}

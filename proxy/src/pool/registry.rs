@@ -1,0 +1,163 @@
+//! The pools of one worker, made as clients ask for them, and the janitor that does their chores.
+//!
+//! Must not know clients or their sockets.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_local;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::backend::reset::reset;
+use crate::backend::secret::Secret;
+use crate::backend::target::Target;
+use crate::error::{ClientFacing, Severity, SqlState};
+use crate::pool::config::Config;
+use crate::pool::connect::connect;
+use crate::pool::shell::{Chore, Pool, PoolKey, PoolSpec, PooledServer};
+
+/// How pools are made: the settings for all, and what single databases have otherwise.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    /// Settings of a pool.
+    pub config: Config,
+    /// The server behind.
+    pub target: Arc<Target>,
+    /// Databases with settings of their own, by the name that clients use.
+    pub databases: HashMap<String, Override>,
+}
+
+/// What one database has otherwise.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// Settings of its pools.
+    pub config: Config,
+    /// Its server.
+    pub target: Arc<Target>,
+    /// Its name on that server.
+    pub database_on_server: String,
+}
+
+/// The pools of one worker.
+#[derive(Debug)]
+pub struct Registry {
+    blueprint: Blueprint,
+    pools: RefCell<HashMap<PoolKey, Rc<Pool>>>,
+    chores: mpsc::UnboundedSender<Chore>,
+}
+
+/// The worker has as many pools as it may have.
+#[derive(Debug, thiserror::Error)]
+#[error("too many pairs of database and user are in use (limit {0})")]
+pub struct TooManyPools(usize);
+
+impl Registry {
+    /// A registry whose janitor runs on the current `LocalSet`.
+    pub fn new(blueprint: Blueprint) -> Rc<Self> {
+        let (chores, orders) = mpsc::unbounded_channel();
+        let reap_interval = blueprint.config.reap_interval;
+        let registry = Rc::new(Self { blueprint, pools: RefCell::default(), chores });
+        spawn_local(do_chores(orders));
+        spawn_local(reap(Rc::downgrade(&registry), reap_interval));
+        registry
+    }
+
+    /// The pool for a client that has logged in with this secret.
+    pub fn pool(&self, key: &PoolKey, secret: Secret) -> Result<Rc<Pool>, TooManyPools> {
+        let mut pools = self.pools.borrow_mut();
+        if let Some(pool) = pools.get(key) {
+            pool.renew_secret(secret);
+            return Ok(Rc::clone(pool));
+        }
+        let pools_max = self.blueprint.config.pools_max;
+        if pools.len() >= pools_max {
+            pools.retain(|_, pool| !pool.is_unused());
+        }
+        if pools.len() >= pools_max {
+            return Err(TooManyPools(pools_max));
+        }
+        let pool = Pool::new(key.clone(), self.spec(key), secret, self.chores.clone());
+        pools.insert(key.clone(), Rc::clone(&pool));
+        Ok(pool)
+    }
+
+    /// Closes all idle connections, for the end of the worker.
+    pub fn close_idle(&self) {
+        self.pools.borrow().values().for_each(|pool| pool.close_idle());
+    }
+
+    fn spec(&self, key: &PoolKey) -> PoolSpec {
+        match self.blueprint.databases.get(&key.database) {
+            Some(database) => PoolSpec {
+                config: database.config.clone(),
+                target: Arc::clone(&database.target),
+                database_on_server: database.database_on_server.clone(),
+            },
+            None => PoolSpec {
+                config: self.blueprint.config.clone(),
+                target: Arc::clone(&self.blueprint.target),
+                database_on_server: key.database.clone(),
+            },
+        }
+    }
+
+    fn reap(&self) {
+        let pools: Vec<_> = self.pools.borrow().values().map(Rc::clone).collect();
+        pools.iter().for_each(Pool::reap);
+        drop(pools);
+        self.pools.borrow_mut().retain(|_, pool| !(pool.is_unused() && Rc::strong_count(pool) == 1));
+    }
+}
+
+async fn do_chores(mut orders: mpsc::UnboundedReceiver<Chore>) {
+    while let Some(chore) = orders.recv().await {
+        match chore {
+            Chore::Connect(pool, permit) => drop(spawn_local(connect(pool, permit))),
+            Chore::CleanUp(server) => drop(spawn_local(clean_up(server))),
+        }
+    }
+}
+
+async fn clean_up(mut server: PooledServer) {
+    let pool = Rc::clone(server.pool());
+    match reset(&mut server, &pool.target, pool.config.destroy_timeout).await {
+        Ok(()) if server.is_at_rest() => drop(server),
+        Ok(()) => server.close(),
+        Err(error) => {
+            tracing::debug!(pool = %pool.key, %error, "a server connection is closed instead of reused");
+            server.close();
+        }
+    }
+}
+
+async fn reap(registry: std::rc::Weak<Registry>, every: Duration) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(registry) = registry.upgrade() else { return };
+        registry.reap();
+    }
+}
+
+impl ClientFacing for TooManyPools {
+    fn sqlstate(&self) -> SqlState {
+        SqlState::TOO_MANY_CONNECTIONS
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Fatal
+    }
+
+    fn message(&self) -> String {
+        self.to_string()
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("Raise pool.pools_max, or use fewer databases and roles.".into())
+    }
+}

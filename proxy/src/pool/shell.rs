@@ -1,0 +1,405 @@
+//! One pool: waiting, handing over and taking back server connections of one database and user.
+//!
+//! Owned by one worker thread, so nothing here locks. Must not know clients.
+
+use std::cell::{Cell, RefCell};
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::backend::dial::{ConnectError, Login};
+use crate::backend::secret::Secret;
+use crate::backend::server::{Server, ServerFault, Taint};
+use crate::backend::statement::Interner;
+use crate::backend::target::Target;
+use crate::error::{ClientFacing, Severity, SqlState};
+use crate::pool::config::Config;
+use crate::pool::connect::Outage;
+use crate::pool::greeting::Greetings;
+use crate::pool::state::{ConnectPermit, PoolState, Release, WaiterId};
+
+/// What tells one pool from another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PoolKey {
+    /// The database as clients name it.
+    pub database: String,
+    /// The role.
+    pub user: String,
+}
+
+/// The server connections of one database and user.
+#[derive(Debug)]
+pub struct Pool {
+    /// Which database and user.
+    pub key: PoolKey,
+    /// Its settings.
+    pub config: Config,
+    /// Where its server is.
+    pub target: Arc<Target>,
+    /// The statements its clients prepared.
+    pub interner: RefCell<Interner>,
+    pub(super) greetings: RefCell<Greetings>,
+    pub(super) outage: RefCell<Outage>,
+    pub(super) state: RefCell<PoolState<Box<Server>, Waiter>>,
+    database_on_server: String,
+    secret: RefCell<Rc<Secret>>,
+    chores: mpsc::UnboundedSender<Chore>,
+    clients: Cell<usize>,
+}
+
+pub(super) type Waiter = oneshot::Sender<Result<PooledServer, Rc<ConnectError>>>;
+
+/// Work that a drop or a release leaves to the worker's janitor task.
+#[derive(Debug)]
+pub enum Chore {
+    /// Open a connection.
+    Connect(Rc<Pool>, ConnectPermit),
+    /// Make a connection fit for the next client, or close it.
+    CleanUp(PooledServer),
+}
+
+/// Why a request got no server connection.
+#[derive(Debug, thiserror::Error)]
+pub enum AcquireError {
+    /// As many requests wait as may.
+    #[error("too many requests wait for a server connection (limit {0})")]
+    QueueFull(usize),
+    /// None became free in time.
+    #[error("no server connection became free within {0} ms")]
+    Timeout(u128),
+    /// The server cannot be reached or refuses the login.
+    #[error("{0}")]
+    NoServer(Rc<ConnectError>),
+    /// The server connection failed while it was made ready for this client.
+    #[error("{0}")]
+    Server(#[from] ServerFault),
+}
+
+/// How a pool is made.
+#[derive(Debug)]
+pub struct PoolSpec {
+    /// Its settings.
+    pub config: Config,
+    /// Where its server is.
+    pub target: Arc<Target>,
+    /// The database's name on the server.
+    pub database_on_server: String,
+}
+
+impl Pool {
+    /// An empty pool. Its chores are done by whoever reads the other end of `chores`.
+    pub fn new(
+        key: PoolKey,
+        spec: PoolSpec,
+        secret: Secret,
+        chores: mpsc::UnboundedSender<Chore>,
+    ) -> Rc<Self> {
+        let state = PoolState::new(spec.config.max, spec.config.queue_len_max);
+        Rc::new(Self {
+            key,
+            target: spec.target,
+            interner: RefCell::default(),
+            greetings: RefCell::default(),
+            outage: RefCell::default(),
+            state: RefCell::new(state),
+            database_on_server: spec.database_on_server,
+            secret: RefCell::new(Rc::new(secret)),
+            chores,
+            clients: Cell::new(0),
+            config: spec.config,
+        })
+    }
+
+    /// Takes the secret of the latest login for connections made from now on: a changed password comes in this way.
+    pub fn renew_secret(&self, secret: Secret) {
+        *self.secret.borrow_mut() = Rc::new(secret);
+    }
+
+    /// A server connection, at once when one is idle, else first come, first served.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a connection handed over to a dropped future goes to the next waiter.
+    pub async fn acquire(self: &Rc<Self>) -> Result<PooledServer, AcquireError> {
+        if let Some(server) = self.take_idle() {
+            return Ok(server);
+        }
+        if let Some(error) = self.outage.borrow().refuses_now(&self.config) {
+            return Err(AcquireError::NoServer(error));
+        }
+        self.wait().await
+    }
+
+    /// Counts a client in; the count goes down when the guard is dropped.
+    pub fn admit(self: &Rc<Self>) -> ClientGuard {
+        self.clients.set(self.clients.get() + 1);
+        ClientGuard(Rc::clone(self))
+    }
+
+    /// True when neither a client nor a connection is left.
+    pub fn is_unused(&self) -> bool {
+        self.clients.get() == 0 && self.state.borrow().total() == 0
+    }
+
+    /// Closes what was idle too long or lived too long, and opens what `min` asks for.
+    pub fn reap(self: &Rc<Self>) {
+        let (total, idle_len) = {
+            let state = self.state.borrow();
+            (state.total(), state.idle_len())
+        };
+        let min = if self.clients.get() > 0 { self.config.min } else { 0 };
+        let mut state = self.state.borrow_mut();
+        let mut reaped = state.reap(idle_len, |server| self.is_expired(server));
+        let spare = total.saturating_sub(reaped.len()).saturating_sub(min);
+        reaped.extend(state.reap(spare, |server| server.idle_since.elapsed() > self.config.idle_timeout));
+        drop(state);
+        reaped.iter_mut().for_each(|server| server.say_goodbye());
+        self.open_for_min(min);
+    }
+
+    /// Closes all idle connections: the pool is going away.
+    pub fn close_idle(&self) {
+        let reaped = self.state.borrow_mut().reap(usize::MAX, |_| true);
+        reaped.into_iter().for_each(|mut server| server.say_goodbye());
+    }
+
+    pub(super) fn login(&self) -> (Rc<Secret>, String) {
+        (Rc::clone(&self.secret.borrow()), self.database_on_server.clone())
+    }
+
+    pub(super) fn login_as<'a>(&'a self, secret: &'a Secret) -> Login<'a> {
+        Login {
+            user: &self.key.user,
+            database: &self.database_on_server,
+            secret,
+            application_name: "taskmaster",
+        }
+    }
+
+    pub(super) fn adopt(self: &Rc<Self>, permit: ConnectPermit, server: Box<Server>) {
+        let release = self.state.borrow_mut().connected(permit, server);
+        self.deliver(release);
+    }
+
+    pub(super) fn refuse_waiters(&self, error: &Rc<ConnectError>) {
+        let waiters: Vec<_> = self.state.borrow_mut().take_waiters().collect();
+        for waiter in waiters {
+            let _ = waiter.send(Err(Rc::clone(error)));
+        }
+    }
+
+    pub(super) fn open_for_waiters(self: &Rc<Self>) {
+        while let Some(permit) = self.state.borrow_mut().permit_for_waiters() {
+            self.order(Chore::Connect(Rc::clone(self), permit));
+        }
+    }
+
+    fn open_for_min(self: &Rc<Self>, min: usize) {
+        if self.outage.borrow().is_on() {
+            return;
+        }
+        while let Some(permit) = self.state.borrow_mut().permit_for_min(min) {
+            self.order(Chore::Connect(Rc::clone(self), permit));
+        }
+    }
+
+    fn take_idle(self: &Rc<Self>) -> Option<PooledServer> {
+        loop {
+            let mut server = self.state.borrow_mut().take_idle()?;
+            match server.check_idle() {
+                Ok(()) => return Some(PooledServer::new(server, self)),
+                Err(fault) => {
+                    tracing::debug!(pool = %self.key, %fault, "an idle server connection is gone");
+                    self.state.borrow_mut().closed();
+                }
+            }
+        }
+    }
+
+    async fn wait(self: &Rc<Self>) -> Result<PooledServer, AcquireError> {
+        let (waiter, receiver) = oneshot::channel();
+        let queued = self.state.borrow_mut().enqueue(waiter);
+        let id = queued.map_err(|_| AcquireError::QueueFull(self.config.queue_len_max))?;
+        let _place = Place { pool: self, id };
+        self.open_for_waiters();
+        match timeout(self.config.acquire_timeout, receiver).await {
+            Ok(Ok(Ok(server))) => Ok(server),
+            Ok(Ok(Err(error))) => Err(AcquireError::NoServer(error)),
+            Ok(Err(_)) | Err(_) => Err(self.waited_in_vain()),
+        }
+    }
+
+    fn waited_in_vain(&self) -> AcquireError {
+        match self.outage.borrow().error() {
+            Some(error) => AcquireError::NoServer(error),
+            None => AcquireError::Timeout(self.config.acquire_timeout.as_millis()),
+        }
+    }
+
+    /// INVARIANT I4 and I6: only a connection at rest, untainted and with no cancel request under way changes hands.
+    fn recycle(self: &Rc<Self>, server: Box<Server>) {
+        let fit = server.is_at_rest() && server.taint == Taint::Clean && server.cancels.get() == 0;
+        if fit {
+            self.put_back(server);
+        } else {
+            self.order(Chore::CleanUp(PooledServer::new(server, self)));
+        }
+    }
+
+    fn put_back(self: &Rc<Self>, mut server: Box<Server>) {
+        if self.is_expired(&server) || self.state.borrow().is_over_max() {
+            server.say_goodbye();
+            return self.discard(server);
+        }
+        server.idle_since = Instant::now();
+        let release = self.state.borrow_mut().release(server);
+        self.deliver(release);
+    }
+
+    fn discard(self: &Rc<Self>, server: Box<Server>) {
+        drop(server);
+        self.state.borrow_mut().closed();
+        self.open_for_waiters();
+    }
+
+    fn deliver(self: &Rc<Self>, release: Release<Box<Server>, Waiter>) {
+        if let Release::HandOver(waiter, server) = release {
+            // A waiter that is gone gives the guard back, and dropping it serves the next one.
+            let _ = waiter.send(Ok(PooledServer::new(server, self)));
+        }
+    }
+
+    fn is_expired(&self, server: &Server) -> bool {
+        server.uses >= self.config.max_uses || server.created_at.elapsed() > self.config.max_lifetime
+    }
+
+    fn order(&self, chore: Chore) {
+        match self.chores.send(chore) {
+            Ok(()) => {}
+            // The worker is gone: its connections close with it.
+            Err(mpsc::error::SendError(Chore::CleanUp(server))) => server.forget(),
+            Err(mpsc::error::SendError(Chore::Connect(pool, permit))) => {
+                pool.state.borrow_mut().connect_failed(permit);
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for PoolKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.user, self.database)
+    }
+}
+
+/// A place in the queue, given up when the future that waits is dropped.
+struct Place<'a> {
+    pool: &'a Rc<Pool>,
+    id: WaiterId,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.pool.state.borrow_mut().abandon(self.id);
+    }
+}
+
+/// One client of a pool.
+#[derive(Debug)]
+pub struct ClientGuard(Rc<Pool>);
+
+impl Drop for ClientGuard {
+    fn drop(&mut self) {
+        self.0.clients.set(self.0.clients.get() - 1);
+    }
+}
+
+/// A server connection in use. Dropping it gives it back: at once when it is at rest, else by way of a clean-up.
+#[derive(Debug)]
+pub struct PooledServer {
+    server: Option<Box<Server>>,
+    pool: Rc<Pool>,
+}
+
+impl PooledServer {
+    fn new(server: Box<Server>, pool: &Rc<Pool>) -> Self {
+        Self { server: Some(server), pool: Rc::clone(pool) }
+    }
+
+    /// Closes the connection instead of giving it back.
+    pub fn close(mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.say_goodbye();
+            self.pool.discard(server);
+        }
+    }
+
+    /// The pool it belongs to.
+    pub fn pool(&self) -> &Rc<Pool> {
+        &self.pool
+    }
+
+    fn forget(mut self) {
+        self.server = None;
+    }
+}
+
+impl Drop for PooledServer {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            self.pool.recycle(server);
+        }
+    }
+}
+
+impl Deref for PooledServer {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        self.server.as_deref().expect("a guard holds its server until it is dropped or closed")
+    }
+}
+
+impl DerefMut for PooledServer {
+    fn deref_mut(&mut self) -> &mut Server {
+        self.server.as_deref_mut().expect("a guard holds its server until it is dropped or closed")
+    }
+}
+
+impl ClientFacing for AcquireError {
+    fn sqlstate(&self) -> SqlState {
+        match self {
+            Self::QueueFull(_) | Self::Timeout(_) => SqlState::TOO_MANY_CONNECTIONS,
+            Self::NoServer(error) => error.sqlstate(),
+            Self::Server(ServerFault::Refused(error)) => error.sqlstate(),
+            Self::Server(_) => SqlState::CONNECTION_FAILURE,
+        }
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Error
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::NoServer(error) => error.message(),
+            Self::Server(ServerFault::Refused(error)) => error.message.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::QueueFull(_) => Some("Try again later, or raise pool.queue_len_max.".into()),
+            Self::Timeout(_) => Some(
+                "All connections of the pool are in use. Try again, shorten transactions, or raise pool.max \
+                 (DB_POOL_MAX)."
+                    .into(),
+            ),
+            Self::NoServer(error) => error.hint(),
+            Self::Server(_) => None,
+        }
+    }
+}

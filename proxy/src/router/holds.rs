@@ -1,0 +1,243 @@
+//! Which statements leave something behind in the session, so that the client must keep its server connection (I6).
+//!
+//! Read from leading keywords and a few telling words, without a parser: where the text leaves a doubt, it holds.
+//! What statements hide inside functions is not seen here.
+
+/// Reasons for a client to keep its server connection beyond the transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holds(u8);
+
+impl Holds {
+    /// Nothing holds.
+    pub const NONE: Self = Self(0);
+    /// A setting that the server does not report was set for the session.
+    pub const SETTING: Self = Self(1);
+    /// A temporary object.
+    pub const TEMP: Self = Self(1 << 1);
+    /// A cursor WITH HOLD.
+    pub const CURSOR: Self = Self(1 << 2);
+    /// LISTEN.
+    pub const LISTEN: Self = Self(1 << 3);
+    /// A statement prepared by SQL.
+    pub const PREPARE: Self = Self(1 << 4);
+    /// A session-level advisory lock.
+    pub const LOCK: Self = Self(1 << 5);
+    /// A statement too long to be seen whole, or code whose effects are not to be read off its text.
+    pub const UNSEEN: Self = Self(1 << 6);
+
+    /// True when nothing holds.
+    pub fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What the statements in `sql` leave behind. `is_tracked` says whether changes of a setting are followed anyway.
+    pub fn of_sql(sql: &[u8], is_tracked: &dyn Fn(&[u8]) -> bool) -> Self {
+        sql.split(|&byte| byte == b';')
+            .fold(Self::NONE, |holds, statement| holds.with(of_statement(statement, is_tracked)))
+    }
+}
+
+/// The words of a statement: runs of letters, digits, `_`, `.` and `$`, comments left out.
+#[derive(Clone, Debug)]
+pub struct Words<'a> {
+    text: &'a [u8],
+}
+
+impl<'a> Words<'a> {
+    /// The words of this text.
+    pub fn new(text: &'a [u8]) -> Self {
+        Self { text }
+    }
+
+    /// What follows the words taken so far.
+    pub fn rest(&self) -> &'a [u8] {
+        self.text
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        loop {
+            let start = self.text.iter().position(|&byte| is_word(byte) || b"-/".contains(&byte))?;
+            self.text = &self.text[start..];
+            if let Some(after) = skip_comment(self.text) {
+                self.text = after;
+                continue;
+            }
+            let len = self.text.iter().position(|&byte| !is_word(byte)).unwrap_or(self.text.len());
+            let (word, rest) = self.text.split_at(len.max(1));
+            self.text = rest;
+            if len > 0 {
+                return Some(word);
+            }
+        }
+    }
+}
+
+fn of_statement(statement: &[u8], is_tracked: &dyn Fn(&[u8]) -> bool) -> Holds {
+    let mut words = Words::new(statement);
+    let Some(first) = words.next() else { return Holds::NONE };
+    let is = |word: &str| first.eq_ignore_ascii_case(word.as_bytes());
+    let by_keyword = match first[0].to_ascii_uppercase() {
+        b'S' if is("SET") => of_set(words, is_tracked),
+        b'R' if is("RESET") => Holds::SETTING,
+        b'L' if is("LISTEN") => Holds::LISTEN,
+        b'L' if is("LOAD") => Holds::UNSEEN,
+        b'P' if is("PREPARE") => of_prepare(words),
+        b'D' if is("DECLARE") && has_word(words.clone(), "HOLD") => Holds::CURSOR,
+        b'D' if is("DO") => Holds::UNSEEN,
+        b'C' if is("CREATE") => of_create(words),
+        _ => Holds::NONE,
+    };
+    by_keyword.with(of_telling_words(statement))
+}
+
+fn of_set(mut words: Words<'_>, is_tracked: &dyn Fn(&[u8]) -> bool) -> Holds {
+    let Some(mut name) = words.next() else { return Holds::NONE };
+    let in_transaction = ["LOCAL", "TRANSACTION", "CONSTRAINTS"];
+    if in_transaction.iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes())) {
+        return Holds::NONE;
+    }
+    if name.eq_ignore_ascii_case(b"SESSION") {
+        name = words.next().unwrap_or_default();
+    }
+    let name: &[u8] = match name {
+        name if name.eq_ignore_ascii_case(b"TIME") => b"TimeZone",
+        name if name.eq_ignore_ascii_case(b"NAMES") => b"client_encoding",
+        name => name,
+    };
+    if is_tracked(name) { Holds::NONE } else { Holds::SETTING }
+}
+
+fn of_prepare(mut words: Words<'_>) -> Holds {
+    let two_phase = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"TRANSACTION"));
+    if two_phase { Holds::NONE } else { Holds::PREPARE }
+}
+
+fn of_create(mut words: Words<'_>) -> Holds {
+    let filler: [&[u8]; 4] = [b"OR", b"REPLACE", b"LOCAL", b"GLOBAL"];
+    let is_filler = |word: &[u8]| filler.iter().any(|known| word.eq_ignore_ascii_case(known));
+    let is_temp = |word: &[u8]| {
+        word.eq_ignore_ascii_case(b"TEMP") || word.eq_ignore_ascii_case(b"TEMPORARY")
+    };
+    match words.find(|word| !is_filler(word)) {
+        Some(word) if is_temp(word) => Holds::TEMP,
+        _ => Holds::NONE,
+    }
+}
+
+/// Functions with lasting effects, `SELECT ... INTO TEMP` and the temporary schema, wherever they stand.
+fn of_telling_words(statement: &[u8]) -> Holds {
+    let mut holds = Holds::NONE;
+    for (index, byte) in statement.iter().enumerate() {
+        let rest = &statement[index..];
+        match byte {
+            b'a' | b'A' if starts_with(rest, "advisory_lock") => holds = holds.with(Holds::LOCK),
+            b's' | b'S' if starts_with(rest, "set_config") => holds = holds.with(Holds::SETTING),
+            b'p' | b'P' if starts_with(rest, "pg_temp") => holds = holds.with(Holds::TEMP),
+            b'i' | b'I' if starts_with(rest, "into temp") => holds = holds.with(Holds::TEMP),
+            b't' | b'T' if starts_with(rest, "try_advisory_lock") => holds = holds.with(Holds::LOCK),
+            _ => {}
+        }
+    }
+    holds
+}
+
+fn starts_with(text: &[u8], word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+fn has_word(mut words: Words<'_>, wanted: &str) -> bool {
+    words.any(|word| word.eq_ignore_ascii_case(wanted.as_bytes()))
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$') || byte >= 0x80
+}
+
+/// The text behind the comment that `text` starts with, none when it starts with something else.
+fn skip_comment(text: &[u8]) -> Option<&[u8]> {
+    if text.starts_with(b"--") {
+        let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
+        return Some(&text[end..]);
+    }
+    if !text.starts_with(b"/*") {
+        return None;
+    }
+    let (mut depth, mut index) = (0usize, 0);
+    while index + 1 < text.len() {
+        match &text[index..index + 2] {
+            b"/*" => (depth, index) = (depth + 1, index + 2),
+            b"*/" => (depth, index) = (depth - 1, index + 2),
+            _ => index += 1,
+        }
+        if depth == 0 {
+            return Some(&text[index..]);
+        }
+    }
+    Some(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(sql: &str) -> Holds {
+        Holds::of_sql(sql.as_bytes(), &|name| name.eq_ignore_ascii_case(b"TimeZone"))
+    }
+
+    #[test]
+    fn statements_that_end_with_their_transaction_do_not_hold() {
+        for sql in [
+            "",
+            ";;",
+            "select 1",
+            "BEGIN; UPDATE a SET b = 1; COMMIT",
+            "SET LOCAL search_path = x",
+            "set transaction read only",
+            "SET TimeZone TO 'UTC'",
+            "SET TIME ZONE 'UTC'",
+            "SET SESSION timezone = 'UTC'",
+            "PREPARE TRANSACTION 'x'",
+            "DECLARE c CURSOR FOR SELECT 1",
+            "CREATE TABLE t (temp int)",
+            "select pg_advisory_xact_lock(1)",
+            "select pg_advisory_unlock(1)",
+            "UNLISTEN *",
+            "DISCARD ALL",
+        ] {
+            assert_eq!(holds(sql), Holds::NONE, "{sql}");
+        }
+    }
+
+    #[test]
+    fn statements_that_outlive_their_transaction_hold() {
+        for (sql, expected) in [
+            ("SET search_path = x", Holds::SETTING),
+            ("/* a /* b */ */ -- c\n set Role bob", Holds::SETTING),
+            ("SET SESSION AUTHORIZATION bob", Holds::SETTING),
+            ("select 1; reset all", Holds::SETTING),
+            ("select set_config('a.b', 'c', false)", Holds::SETTING),
+            ("LISTEN x", Holds::LISTEN),
+            ("PREPARE p AS SELECT 1", Holds::PREPARE),
+            ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", Holds::CURSOR),
+            ("create local temporary table t (a int)", Holds::TEMP),
+            ("CREATE OR REPLACE TEMP VIEW v AS SELECT 1", Holds::TEMP),
+            ("select * into temp t from u", Holds::TEMP),
+            ("select pg_try_advisory_lock(1)", Holds::LOCK),
+            ("SELECT PG_ADVISORY_LOCK(1)", Holds::LOCK),
+            ("DO $$ begin end $$", Holds::UNSEEN),
+            ("LOAD 'auto_explain'", Holds::UNSEEN),
+        ] {
+            assert_eq!(holds(sql), expected, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! One client's life: login, requests, the relay to a server, the end.
+//!
+//! Knows pools and the router. Must not know listeners, workers or configuration files.
+
+pub mod auth;
+pub mod client;
+pub mod downstream;
+pub mod login;
+pub mod options;
+pub mod relay;
+pub mod request;
+pub mod run;
+pub mod slot;
+pub mod startup;
+pub mod statements;
+pub mod upstream;

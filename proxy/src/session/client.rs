@@ -1,0 +1,91 @@
+//! The client's half of a session: its socket, its settings, its statements, and what holds its server connection.
+//!
+//! Must not know servers or pools.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::backend::settings::Settings;
+use crate::error::ClientFacing;
+use crate::net::flow::Flow;
+use crate::net::stream::ClientStream;
+use crate::router::holds::Holds;
+use crate::session::statements::Statements;
+use crate::wire::buffer::Buffer;
+use crate::wire::error_response::error_response;
+
+/// How long a last word to a client may take that does not read.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One client past its login.
+#[derive(Debug)]
+pub struct Client {
+    /// The socket.
+    pub stream: ClientStream,
+    /// Bytes read and not yet passed on.
+    pub buffer: Option<Buffer>,
+    /// Bytes on their way to it.
+    pub down: Flow,
+    /// The settings that follow it from server to server.
+    pub settings: Rc<Settings>,
+    /// The settings it started with, to which `DISCARD ALL` returns.
+    pub startup_settings: Rc<Settings>,
+    /// Its prepared statements; boxed because most idle clients have none.
+    pub statements: Box<Statements>,
+    /// Why it keeps its server connection between transactions.
+    pub holds: Holds,
+    /// `DISCARD ALL` was run: the session's settings are those of its start again.
+    pub discarded: bool,
+    /// What the proxy does with requests that it did not pass to a server.
+    pub refusal: Refusal,
+    /// Bytes of a message that are still to be dropped unread.
+    pub discarding: usize,
+}
+
+/// Requests that the proxy refused itself are to be answered as a server would.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing was refused.
+    #[default]
+    None,
+    /// An extended-query sequence was refused: what follows is ignored up to its Sync.
+    UntilSync,
+}
+
+impl Client {
+    /// A client that has just logged in and starts with these settings.
+    pub fn new(stream: ClientStream, settings: Rc<Settings>) -> Self {
+        Self {
+            stream,
+            buffer: None,
+            down: Flow::default(),
+            startup_settings: Rc::clone(&settings),
+            settings,
+            statements: Box::default(),
+            holds: Holds::NONE,
+            discarded: false,
+            refusal: Refusal::None,
+            discarding: 0,
+        }
+    }
+
+    /// Sends bytes of the proxy's own and waits until the socket has taken them.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what was not sent stays queued.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.down.outbox.push(bytes);
+        poll_fn(|cx| self.down.poll_write(&mut None, &mut self.stream, cx)).await
+    }
+
+    /// Tells the client why its connection ends, if it listens.
+    pub async fn farewell(&mut self, error: &dyn ClientFacing) {
+        if !self.down.is_inside_message() {
+            let _ = timeout(FAREWELL_TIMEOUT, self.send(&error_response(error))).await;
+        }
+    }
+}

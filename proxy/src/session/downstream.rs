@@ -1,0 +1,154 @@
+//! From server to client: replies are passed on in runs; those to the proxy's own requests are left out, and those the
+//! proxy gives itself are put where they belong.
+//!
+//! DataRow and CopyData are never looked at beyond their header. Must not know sockets.
+
+use crate::backend::server::{Server, ServerFault};
+use crate::error::{ClientFacing, Severity, SqlState};
+use crate::router::holds::Holds;
+use crate::session::client::Client;
+use crate::wire::buffer::Buffer;
+use crate::wire::error_response::error_response;
+use crate::wire::greeting::ready_for_query;
+use crate::wire::header::{HEADER_LEN, Header};
+use crate::wire::outstanding::{Answer, Disposition, Expect, LocalReply, Owed};
+use crate::wire::tag::{BackendTag, TransactionStatus};
+
+const PARSE_COMPLETE: [u8; 5] = [b'1', 0, 0, 0, 4];
+const CLOSE_COMPLETE: [u8; 5] = [b'3', 0, 0, 0, 4];
+const DEALLOCATE_COMPLETE: &[u8] = b"C\0\0\0\x0fDEALLOCATE\0";
+
+/// Everything a reply may concern.
+pub struct Downstream<'a> {
+    /// Who gets the replies.
+    pub client: &'a mut Client,
+    /// Who gives them.
+    pub server: &'a mut Server,
+}
+
+impl Downstream<'_> {
+    /// Takes all replies from the server's buffer that can be decided on now.
+    pub fn process(&mut self) -> Result<(), ServerFault> {
+        let mut buffer = self.server.buffer.take().unwrap_or_else(Buffer::take);
+        let result = self.process_buffer(&mut buffer);
+        if !buffer.is_empty() {
+            self.server.buffer = Some(buffer);
+        }
+        result
+    }
+
+    fn process_buffer(&mut self, buffer: &mut Buffer) -> Result<(), ServerFault> {
+        loop {
+            self.answer_locally(buffer);
+            if self.client.down.is_passing() {
+                if !self.client.down.forward_passing(buffer) {
+                    return Ok(());
+                }
+                continue;
+            }
+            if !self.next_reply(buffer)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Passes one reply on; false when more of it has to come first.
+    fn next_reply(&mut self, buffer: &mut Buffer) -> Result<bool, ServerFault> {
+        let unseen = self.client.down.unseen(buffer);
+        let Some(header) = Header::read(unseen) else { return Ok(false) };
+        header.backend()?;
+        let total = header.message_len();
+        let present = total.min(unseen.len());
+        let tag = BackendTag::from_byte(header.tag);
+        if tag == BackendTag::Other {
+            self.client.down.forward(buffer, present, total);
+            return Ok(true);
+        }
+        if present < total && total <= buffer.capacity() {
+            return Ok(false);
+        }
+        let answer = self.observe(tag, &unseen[..present]);
+        match answer.disposition {
+            Disposition::Forward => self.client.down.forward(buffer, present, total),
+            // What the proxy asks for itself is answered by messages of a few bytes, so it is whole here.
+            Disposition::Swallow => self.client.down.skip(buffer, present),
+        }
+        Ok(true)
+    }
+
+    fn observe(&mut self, tag: BackendTag, message: &[u8]) -> Answer {
+        let statements = &mut self.client.statements;
+        let answer = self.server.observe(tag, message, &mut |void| match void {
+            Owed { expect: Expect::Parse(Some(_)), disposition: Disposition::Forward }
+            | Owed { expect: Expect::Local(_), .. } => statements.revert(),
+            Owed { expect: Expect::Parse(None), disposition: Disposition::Forward } => {
+                statements.unnamed = None;
+            }
+            _ => {}
+        });
+        match (answer.completed, answer.disposition) {
+            (Some(Expect::Parse(Some(_))), Disposition::Forward) => statements.settle(),
+            _ if tag == BackendTag::CommandComplete => self.observe_command(message),
+            _ => {}
+        }
+        answer
+    }
+
+    /// Commands after which the client's session is as it was at the start, or its statements are gone.
+    fn observe_command(&mut self, message: &[u8]) {
+        match message.get(HEADER_LEN..) {
+            Some(b"DISCARD ALL\0") => {
+                self.client.statements.clear();
+                self.client.statements.unnamed = None;
+                self.client.holds = Holds::NONE;
+                self.client.discarded = true;
+            }
+            Some(b"DEALLOCATE ALL\0") => self.client.statements.clear(),
+            _ => {}
+        }
+    }
+
+    /// Gives the replies that nobody else will give, when their turn has come.
+    fn answer_locally(&mut self, buffer: &mut Buffer) {
+        while let Some(reply) = self.server.outstanding.next_local() {
+            let status = self.server.status();
+            let out = self.client.down.insert(buffer);
+            match reply {
+                LocalReply::ParseComplete => out.extend_from_slice(&PARSE_COMPLETE),
+                LocalReply::CloseComplete => out.extend_from_slice(&CLOSE_COMPLETE),
+                LocalReply::Deallocated if status == TransactionStatus::Failed => {
+                    out.extend_from_slice(&error_response(&TransactionFailed));
+                    out.extend_from_slice(&ready_for_query(status));
+                    self.client.statements.revert();
+                    continue;
+                }
+                LocalReply::Deallocated => {
+                    out.extend_from_slice(DEALLOCATE_COMPLETE);
+                    out.extend_from_slice(&ready_for_query(status));
+                }
+            }
+            self.client.statements.settle();
+        }
+    }
+}
+
+/// What PostgreSQL says to anything but ROLLBACK in a failed transaction.
+struct TransactionFailed;
+
+impl ClientFacing for TransactionFailed {
+    fn sqlstate(&self) -> SqlState {
+        SqlState::IN_FAILED_SQL_TRANSACTION
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Error
+    }
+
+    fn message(&self) -> String {
+        "current transaction is aborted, commands ignored until end of transaction block".into()
+    }
+
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}

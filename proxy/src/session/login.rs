@@ -1,0 +1,153 @@
+//! The last steps of a login: pool, greeting, and the session that begins with ReadyForQuery.
+//!
+//! Must not know how the client proved who it is.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::error::{ClientFacing, Severity, SqlState};
+use crate::net::stream::ClientStream;
+use crate::pool::greeting::{Greeting, greet};
+use crate::pool::registry::{Registry, TooManyPools};
+use crate::pool::{AcquireError, Pool, PoolKey};
+use crate::session::auth::Identity;
+use crate::session::client::Client;
+use crate::session::options::{self, OptionsError};
+use crate::session::run::Session;
+use crate::session::slot::{OpenSlot, Slots};
+use crate::session::startup::{Replication, Startup};
+use crate::wire::greeting::{
+    authentication_ok, backend_key_data, parameter_status, ready_for_query,
+};
+use crate::wire::tag::TransactionStatus;
+
+/// What the worker lends to its sessions.
+pub struct Host<'a> {
+    /// Its pools.
+    pub registry: &'a Registry,
+    /// Its sessions.
+    pub slots: &'a Rc<Slots>,
+    /// Names unnamed statements.
+    pub next_unnamed: &'a Rc<Cell<u64>>,
+}
+
+/// Why a client that proved who it is gets no session.
+#[derive(Debug, thiserror::Error)]
+pub enum WelcomeError {
+    /// The pool has no server connection for it, or the server refuses its settings.
+    #[error("{0}")]
+    Acquire(#[from] AcquireError),
+    /// The worker has too many pools.
+    #[error("{0}")]
+    Pools(#[from] TooManyPools),
+    /// Its startup options cannot be understood.
+    #[error("{0}")]
+    Options(#[from] OptionsError),
+    /// It wants to replicate.
+    #[error("replication connections cannot share pooled server connections")]
+    Replication,
+}
+
+/// Greets a client and makes its session; none when that failed, which the client was then told.
+///
+/// # Cancel safety
+/// Dropped midway, the client sees its connection closed.
+pub async fn open_session(
+    stream: ClientStream,
+    startup: Startup,
+    identity: Identity,
+    host: Host<'_>,
+) -> Option<Session> {
+    let peer = *stream.peer();
+    let key = PoolKey { database: startup.database.clone(), user: identity.user.clone() };
+    let (pool, greeting) = match prepare(&key, &startup, identity, &host).await {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            tracing::info!(%peer, pool = %key, %error, "a client was not served");
+            let farewell = crate::wire::error_response::error_response(&error);
+            stream.farewell(&farewell).await;
+            return None;
+        }
+    };
+    let guard = pool.admit();
+    let open = host.slots.open(startup.protocol);
+    let mut client = Client::new(stream, Rc::clone(&greeting.settings));
+    if client.send(&welcome(&greeting, &open)).await.is_err() {
+        tracing::debug!(%peer, "a client was gone before it was greeted");
+        return None;
+    }
+    Some(Session { client, pool, open, next_unnamed: Rc::clone(host.next_unnamed), guard })
+}
+
+async fn prepare(
+    key: &PoolKey,
+    startup: &Startup,
+    identity: Identity,
+    host: &Host<'_>,
+) -> Result<(Rc<Pool>, Greeting), WelcomeError> {
+    if startup.replication != Replication::None {
+        return Err(WelcomeError::Replication);
+    }
+    let settings = settings(startup)?;
+    let pool = host.registry.pool(key, identity.secret)?;
+    // Counted in already now, so that the pool is not taken for unused while its first connection is made.
+    let _guard = pool.admit();
+    let greeting = greet(&pool, settings).await?;
+    Ok((pool, greeting))
+}
+
+/// Every parameter of a startup packet that the protocol does not use itself names a setting.
+fn settings(startup: &Startup) -> Result<Vec<(String, String)>, OptionsError> {
+    let mut settings = Vec::new();
+    for (name, value) in &startup.parameters {
+        match name.as_str() {
+            "options" => settings.extend(options::settings(value)?),
+            "replication" => {}
+            protocol if protocol.starts_with("_pq_.") => {}
+            _ => settings.push((name.clone(), value.clone())),
+        }
+    }
+    Ok(settings)
+}
+
+/// Everything from AuthenticationOk to ReadyForQuery, for one write.
+fn welcome(greeting: &Greeting, open: &OpenSlot) -> Vec<u8> {
+    let mut bytes = authentication_ok();
+    for (name, value) in greeting.parameters.iter() {
+        bytes.extend(parameter_status(name, value));
+    }
+    bytes.extend(backend_key_data(open.key.pid, &open.key.secret));
+    bytes.extend(ready_for_query(TransactionStatus::Idle));
+    bytes
+}
+
+impl ClientFacing for WelcomeError {
+    fn sqlstate(&self) -> SqlState {
+        match self {
+            Self::Acquire(error) => error.sqlstate(),
+            Self::Pools(error) => error.sqlstate(),
+            Self::Options(_) => SqlState::PROTOCOL_VIOLATION,
+            Self::Replication => SqlState::FEATURE_NOT_SUPPORTED,
+        }
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Fatal
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Acquire(error) => error.message(),
+            other => other.to_string(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Acquire(error) => error.hint(),
+            Self::Pools(error) => error.hint(),
+            Self::Options(_) => Some("Name settings only: -c name=value.".into()),
+            Self::Replication => Some("Connect to PostgreSQL directly to replicate.".into()),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The bytes between one client and one server connection, both ways at once, until the connection may change hands.
+//!
+//! INVARIANT I2: neither direction waits for the other, except through the back-pressure of a socket that is full.
+//! Must not know how a server connection is got or given back.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::backend::server::{Server, ServerFault};
+use crate::net::flow::poll_fill;
+use crate::pool::{Pool, PoolMode};
+use crate::session::client::Client;
+use crate::session::downstream::Downstream;
+use crate::session::slot::Slot;
+use crate::session::upstream::{Upstream, UpstreamError, Wish};
+
+/// How a relay ended.
+#[derive(Debug)]
+pub enum RelayEnd {
+    /// The server owes nothing and nothing holds it: it may serve somebody else (I1).
+    Released,
+    /// The client said goodbye.
+    Left,
+    /// The client is gone without a word.
+    ClientLost,
+    /// The client sent what cannot be passed on.
+    ClientRefused(UpstreamError),
+    /// The server connection failed.
+    ServerLost(ServerFault),
+}
+
+/// What a relay works on.
+pub struct Relay<'a> {
+    /// The one side.
+    pub client: &'a mut Client,
+    /// The other side.
+    pub server: &'a mut Server,
+    /// Whose statements are shared.
+    pub pool: &'a Rc<Pool>,
+    /// Where the session is told to end.
+    pub slot: &'a Slot,
+    /// Names the next unnamed statement.
+    pub next_unnamed: &'a Cell<u64>,
+    /// Set when the server takes no more bytes: what it says last is still read.
+    pub upstream: Direction,
+}
+
+/// Whether a direction is still open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Bytes go through.
+    Open,
+    /// The sink is gone.
+    Broken,
+}
+
+impl Relay<'_> {
+    /// Moves bytes until the relay ends.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, client and server keep what was read and what is owed; the server's guard cleans up.
+    pub async fn run(mut self) -> RelayEnd {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RelayEnd> {
+        self.slot.watch(cx);
+        if self.upstream == Direction::Open
+            && let Err(end) = self.poll_up(cx)
+        {
+            return Poll::Ready(end);
+        }
+        match self.poll_down(cx) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => Poll::Ready(RelayEnd::Released),
+            Err(end) => Poll::Ready(end),
+        }
+    }
+
+    /// Client to server, as far as both sockets go without waiting.
+    fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<(), RelayEnd> {
+        loop {
+            if self.decide()? == Wish::Leave {
+                self.keep_unsent();
+                return Err(RelayEnd::Left);
+            }
+            match self.server.up.poll_write(&mut self.client.buffer, &mut self.server.stream, cx) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => {
+                    self.upstream = Direction::Broken;
+                    return Ok(());
+                }
+            }
+            match poll_fill(&mut self.client.stream, &mut self.client.buffer, cx) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(len)) if len > 0 => {}
+                Poll::Ready(_) => {
+                    self.keep_unsent();
+                    return Err(RelayEnd::ClientLost);
+                }
+            }
+        }
+    }
+
+    fn decide(&mut self) -> Result<Wish, RelayEnd> {
+        if self.client.buffer.is_none() {
+            return Ok(Wish::Continue);
+        }
+        let mut next_unnamed = self.next_unnamed.get();
+        let mut upstream = Upstream {
+            client: self.client,
+            server: self.server,
+            interner: &mut self.pool.interner.borrow_mut(),
+            next_unnamed: &mut next_unnamed,
+            mode: self.pool.config.mode,
+        };
+        let wish = upstream.process().map_err(RelayEnd::ClientRefused);
+        self.next_unnamed.set(next_unnamed);
+        wish
+    }
+
+    /// Complete messages that were recorded as sent are kept for the clean-up to send, now that the buffer goes away.
+    fn keep_unsent(&mut self) {
+        if let Some(buffer) = &mut self.client.buffer {
+            self.server.up.spill(buffer);
+        }
+    }
+
+    /// Server to client, as far as both sockets go without waiting. Ready when the server connection is free.
+    fn poll_down(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, RelayEnd> {
+        loop {
+            let mut downstream = Downstream { client: self.client, server: self.server };
+            downstream.process().map_err(RelayEnd::ServerLost)?;
+            match self.client.down.poll_write(&mut self.server.buffer, &mut self.client.stream, cx) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Err(RelayEnd::ClientLost),
+            }
+            if self.is_free() {
+                return Ok(Poll::Ready(()));
+            }
+            match poll_fill(&mut self.server.stream, &mut self.server.buffer, cx) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Ok(len)) if len > 0 => {}
+                Poll::Ready(end) => return Err(RelayEnd::ServerLost(fault(end))),
+            }
+        }
+    }
+
+    /// INVARIANT I1.
+    fn is_free(&self) -> bool {
+        let shared = self.pool.config.mode == PoolMode::Transaction && self.client.holds.is_none();
+        (shared || self.slot.is_ending()) && self.server.is_at_rest() && self.client.down.is_clear()
+    }
+}
+
+fn fault(end: io::Result<usize>) -> ServerFault {
+    match end {
+        Ok(_) => ServerFault::Closed,
+        Err(error) => ServerFault::Io(error),
+    }
+}

@@ -1,0 +1,122 @@
+//! Waiting for the next request of a client that has no server connection.
+//!
+//! What needs no server is dealt with here. Must not know pools or servers.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use crate::net::flow::poll_fill;
+use crate::session::client::{Client, Refusal};
+use crate::session::slot::Slot;
+use crate::wire::greeting::ready_for_query;
+use crate::wire::header::{FrameError, Header};
+use crate::wire::tag::{FrontendTag, TransactionStatus};
+
+/// What an idle client does next.
+#[derive(Debug)]
+pub enum Request {
+    /// It has sent a request that a server has to answer.
+    Ready,
+    /// It said goodbye.
+    Left,
+    /// It is gone.
+    Lost,
+    /// It sent something that is no message.
+    Malformed(FrameError),
+    /// The session was told to end.
+    Ending,
+}
+
+/// What to do with the bytes that are there.
+enum Step {
+    Fill,
+    Drop(usize),
+    Resume(usize),
+    Done(Request),
+}
+
+/// Waits for the next request. It is whole in the buffer, or longer than the buffer.
+///
+/// # Cancel safety
+/// Cancel safe: what was read stays in the client's buffer.
+pub async fn next(client: &mut Client, slot: &Slot) -> Request {
+    loop {
+        if slot.is_ending() {
+            return Request::Ending;
+        }
+        match step(client) {
+            Step::Fill => match poll_fn(|cx| poll_more(client, slot, cx)).await {
+                Ok(0) | Err(_) if !slot.is_ending() => return Request::Lost,
+                Ok(_) => {}
+            },
+            Step::Drop(total) => drop_message(client, total),
+            Step::Resume(total) => {
+                drop_message(client, total);
+                client.refusal = Refusal::None;
+                if client.send(&ready_for_query(TransactionStatus::Idle)).await.is_err() {
+                    return Request::Lost;
+                }
+            }
+            Step::Done(request) => return request,
+        }
+    }
+}
+
+/// Drops the message of `total` bytes at the front of the buffer, now and as the rest of it comes in.
+pub fn drop_message(client: &mut Client, total: usize) {
+    client.discarding = total;
+    discard(client);
+}
+
+/// Bytes and type of the message at the front of the buffer.
+pub fn front(client: &Client) -> Option<(FrontendTag, usize)> {
+    let header = Header::read(client.buffer.as_ref()?.filled())?;
+    Some((header.frontend().ok()?, header.message_len()))
+}
+
+fn step(client: &mut Client) -> Step {
+    discard(client);
+    let Some(buffer) = client.buffer.as_ref().filter(|_| client.discarding == 0) else {
+        return Step::Fill;
+    };
+    let Some(header) = Header::read(buffer.filled()) else { return Step::Fill };
+    let tag = match header.frontend() {
+        Ok(tag) => tag,
+        Err(error) => return Step::Done(Request::Malformed(error)),
+    };
+    let total = header.message_len();
+    match (tag, client.refusal) {
+        (FrontendTag::Terminate, _) => Step::Done(Request::Left),
+        (FrontendTag::Sync, Refusal::UntilSync) => Step::Resume(total),
+        (_, Refusal::UntilSync) => Step::Drop(total),
+        // Data of a COPY that failed meanwhile, and a Flush with nothing to flush.
+        (FrontendTag::CopyData | FrontendTag::CopyDone | FrontendTag::CopyFail, _)
+        | (FrontendTag::Flush, _) => Step::Drop(total),
+        _ if buffer.filled().len() >= total || total > buffer.capacity() => Step::Done(Request::Ready),
+        _ => Step::Fill,
+    }
+}
+
+fn discard(client: &mut Client) {
+    let Some(buffer) = &mut client.buffer else { return };
+    let len = client.discarding.min(buffer.filled().len());
+    buffer.consume(len);
+    client.discarding -= len;
+    if buffer.is_empty() {
+        client.buffer = None;
+    }
+}
+
+fn poll_more(
+    client: &mut Client,
+    slot: &Slot,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    slot.watch(cx);
+    if slot.is_ending() {
+        return Poll::Ready(Ok(0));
+    }
+    let len = ready!(poll_fill(&mut client.stream, &mut client.buffer, cx))?;
+    Poll::Ready(Ok(len))
+}

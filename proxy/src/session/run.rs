@@ -1,0 +1,231 @@
+//! A session after its login: request, server connection, relay, and again, until the client or the proxy ends it.
+//!
+//! Must not know sockets' bytes: the parts do, each in a file of its own.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use tokio::time::timeout;
+
+use crate::backend::server::{Server, ServerFault, Taint, Unfinished};
+use crate::error::{ClientFacing, Severity, SqlState};
+use crate::pool::shell::ClientGuard;
+use crate::pool::{AcquireError, Pool, PoolMode, PooledServer};
+use crate::session::client::{Client, Refusal};
+use crate::session::relay::{Direction, Relay, RelayEnd};
+use crate::session::request::{self, Request, drop_message, front};
+use crate::session::slot::OpenSlot;
+use crate::session::upstream::UpstreamError;
+use crate::wire::error_response::error_response;
+use crate::wire::greeting::ready_for_query;
+use crate::wire::header::FrameError;
+use crate::wire::tag::{FrontendTag, TransactionStatus};
+
+/// One client past its login, with everything it needs.
+#[derive(Debug)]
+pub struct Session {
+    /// The client.
+    pub client: Client,
+    /// Where its server connections come from.
+    pub pool: Rc<Pool>,
+    /// Where it is cancelled and told to end.
+    pub open: OpenSlot,
+    /// Names unnamed statements, for all sessions of the worker.
+    pub next_unnamed: Rc<Cell<u64>>,
+    /// Counts the client in its pool.
+    pub guard: ClientGuard,
+}
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionEnd {
+    /// The client said goodbye.
+    #[error("the client left")]
+    Left,
+    /// The client is gone.
+    #[error("the client is gone")]
+    Lost,
+    /// The proxy shuts down.
+    #[error("terminating connection due to administrator command")]
+    Ending,
+    /// The client broke the protocol.
+    #[error("{0}")]
+    Malformed(#[from] FrameError),
+    /// The client asked for more than it may.
+    #[error("{0}")]
+    Refused(UpstreamError),
+    /// The server connection was lost while it served this client.
+    #[error("the connection to the server was lost: {0}")]
+    ServerLost(ServerFault),
+    /// The server has said itself why it ended the session.
+    #[error("the server ended the session")]
+    ServerEnded,
+}
+
+impl Session {
+    /// Serves the client until the session ends, and tells the client why.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, the client sees its connection closed and the server connection is cleaned up.
+    pub async fn run(mut self) -> SessionEnd {
+        let end = self.serve().await;
+        if end.is_to_be_told() {
+            self.client.farewell(&end).await;
+        }
+        end
+    }
+
+    async fn serve(&mut self) -> SessionEnd {
+        loop {
+            match request::next(&mut self.client, &self.open.slot).await {
+                Request::Ready => {}
+                Request::Left => return SessionEnd::Left,
+                Request::Lost => return SessionEnd::Lost,
+                Request::Ending => return SessionEnd::Ending,
+                Request::Malformed(error) => return SessionEnd::Malformed(error),
+            }
+            match self.attach().await {
+                Ok(server) => {
+                    if let Some(end) = self.relay(server).await {
+                        return end;
+                    }
+                }
+                Err(error) => {
+                    if self.refuse(&error).await.is_err() {
+                        return SessionEnd::Lost;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gets a server connection and brings its settings into line with the client's.
+    async fn attach(&mut self) -> Result<PooledServer, AcquireError> {
+        let mut server = self.pool.acquire().await?;
+        server.uses += 1;
+        if !Rc::ptr_eq(&server.settings, &self.client.settings) {
+            self.sync_settings(&mut server).await?;
+        }
+        self.open.slot.serve(&server, &self.pool.target);
+        Ok(server)
+    }
+
+    async fn sync_settings(&self, server: &mut Server) -> Result<(), AcquireError> {
+        let patience = self.pool.config.acquire_timeout;
+        match timeout(patience, server.sync_settings(&self.client.settings)).await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(AcquireError::Timeout(patience.as_millis())),
+        }
+    }
+
+    /// Relays until the server connection is free (then none) or the session is at its end.
+    async fn relay(&mut self, mut server: PooledServer) -> Option<SessionEnd> {
+        let relay = Relay {
+            client: &mut self.client,
+            server: &mut server,
+            pool: &self.pool,
+            slot: &self.open.slot,
+            next_unnamed: &self.next_unnamed,
+            upstream: Direction::Open,
+        };
+        let end = relay.run().await;
+        self.detach(&mut server);
+        match end {
+            RelayEnd::Released => None,
+            RelayEnd::Left => Some(SessionEnd::Left),
+            RelayEnd::ClientLost => {
+                server.unfinished = Unfinished::Cancel;
+                Some(SessionEnd::Lost)
+            }
+            RelayEnd::ClientRefused(error) => {
+                server.unfinished = Unfinished::Cancel;
+                Some(error.into())
+            }
+            RelayEnd::ServerLost(fault) => {
+                let told = server.said_farewell();
+                server.close();
+                Some(if told { SessionEnd::ServerEnded } else { SessionEnd::ServerLost(fault) })
+            }
+        }
+    }
+
+    /// INVARIANT I6: what may be left of the session taints the connection; what is tracked goes with the client.
+    fn detach(&mut self, server: &mut Server) {
+        self.open.slot.rest();
+        let holds = std::mem::take(&mut self.client.holds);
+        if !holds.is_none() || self.pool.config.mode == PoolMode::Session {
+            server.taint = Taint::Dirty;
+        }
+        self.client.settings = if std::mem::take(&mut self.client.discarded) {
+            Rc::clone(&self.client.startup_settings)
+        } else {
+            Rc::clone(&server.settings)
+        };
+    }
+
+    /// Answers a request that got no server connection, as a server would have: one error, and ReadyForQuery at the end
+    /// of the simple query or at the Sync.
+    async fn refuse(&mut self, error: &AcquireError) -> std::io::Result<()> {
+        tracing::debug!(pool = %self.pool.key, %error, "a request was refused");
+        let mut reply = error_response(error);
+        match front(&self.client) {
+            Some((FrontendTag::Query | FrontendTag::FunctionCall | FrontendTag::Sync, total)) => {
+                drop_message(&mut self.client, total);
+                reply.extend(ready_for_query(TransactionStatus::Idle));
+            }
+            _ => self.client.refusal = Refusal::UntilSync,
+        }
+        self.client.send(&reply).await
+    }
+}
+
+impl SessionEnd {
+    fn is_to_be_told(&self) -> bool {
+        !matches!(self, Self::Left | Self::Lost | Self::ServerEnded)
+    }
+}
+
+impl From<UpstreamError> for SessionEnd {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Frame(error) => Self::Malformed(error),
+            other => Self::Refused(other),
+        }
+    }
+}
+
+impl ClientFacing for SessionEnd {
+    fn sqlstate(&self) -> SqlState {
+        match self {
+            Self::Malformed(_) => SqlState::PROTOCOL_VIOLATION,
+            Self::Refused(_) => SqlState::PROGRAM_LIMIT_EXCEEDED,
+            Self::ServerLost(_) | Self::ServerEnded => SqlState::CONNECTION_FAILURE,
+            Self::Left | Self::Lost | Self::Ending => SqlState::ADMIN_SHUTDOWN,
+        }
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Fatal
+    }
+
+    fn message(&self) -> String {
+        match self {
+            // The text of an input/output error is about the server's address: not for clients.
+            Self::ServerLost(_) => "the connection to the server was lost".into(),
+            other => other.to_string(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::ServerLost(_) => Some(
+                "Connect again. Whether a statement that was running took effect is not known.".into(),
+            ),
+            Self::Refused(UpstreamError::StatementTooLong(_)) => {
+                Some("Pass large values as parameters instead of in the statement's text.".into())
+            }
+            Self::Refused(_) => Some("Close prepared statements that are no longer used.".into()),
+            _ => None,
+        }
+    }
+}

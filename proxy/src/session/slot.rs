@@ -1,0 +1,221 @@
+//! The sessions of one worker as seen from outside: where a cancel request goes, and how a session is told to end.
+//!
+//! Must not know what a session does.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+
+use crate::backend::dial::{BackendKey, send_cancel};
+use crate::backend::server::Server;
+use crate::backend::target::Target;
+use crate::session::startup::{CancelKey, Protocol};
+
+/// Length of a key under protocol 3.2, as PostgreSQL 18 makes them (`MAX_CANCEL_KEY_LENGTH` in libpq/pqcomm.h allows 256).
+const LONG_SECRET_LEN: usize = 32;
+/// Length of a key under protocol 3.0.
+const SHORT_SECRET_LEN: usize = 4;
+/// Workers that a process id has room for: its upper bits say which worker has the session.
+pub const WORKERS_MAX: usize = 64;
+const SERIAL_BITS: u32 = 24;
+
+/// What the worker keeps of one session.
+#[derive(Debug, Default)]
+pub struct Slot {
+    serving: RefCell<Option<Serving>>,
+    waker: RefCell<Option<Waker>>,
+    ending: Cell<bool>,
+}
+
+#[derive(Clone, Debug)]
+struct Serving {
+    key: Rc<BackendKey>,
+    cancels: Rc<Cell<u32>>,
+    target: Arc<Target>,
+}
+
+impl Slot {
+    /// From now on a cancel request for this session goes to `server`.
+    pub fn serve(&self, server: &Server, target: &Arc<Target>) {
+        *self.serving.borrow_mut() = Some(Serving {
+            key: Rc::clone(&server.key),
+            cancels: Rc::clone(&server.cancels),
+            target: Arc::clone(target),
+        });
+    }
+
+    /// From now on a cancel request for this session finds nothing to cancel.
+    pub fn rest(&self) {
+        *self.serving.borrow_mut() = None;
+    }
+
+    /// True when the session has to end as soon as it holds no server connection.
+    pub fn is_ending(&self) -> bool {
+        self.ending.get()
+    }
+
+    /// Has the task of `cx` woken when the session is told to end.
+    pub fn watch(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// Tells the session to end.
+    pub fn end(&self) {
+        self.ending.set(true);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Passes a cancel request on. While it is under way the server connection serves no other client.
+    async fn cancel(&self) {
+        let Some(serving) = self.serving.borrow().clone() else { return };
+        serving.cancels.set(serving.cancels.get() + 1);
+        if let Err(error) = send_cancel(&serving.target, &serving.key).await {
+            tracing::debug!(%error, "a cancel request did not reach the server");
+        }
+        serving.cancels.set(serving.cancels.get() - 1);
+    }
+}
+
+/// All sessions of one worker.
+#[derive(Debug)]
+pub struct Slots {
+    worker: usize,
+    slots: RefCell<HashMap<u32, Entry>>,
+    next_serial: Cell<u32>,
+    ending: Cell<bool>,
+    random: SystemRandom,
+}
+
+#[derive(Debug)]
+struct Entry {
+    secret: Vec<u8>,
+    slot: Rc<Slot>,
+}
+
+impl Slots {
+    /// No sessions yet, for the worker with this number.
+    pub fn new(worker: usize) -> Rc<Self> {
+        let slots = RefCell::default();
+        Rc::new(Self {
+            worker,
+            slots,
+            next_serial: Cell::new(1),
+            ending: Cell::new(false),
+            random: SystemRandom::new(),
+        })
+    }
+
+    /// A slot for a new session, with the key that its client will send to cancel.
+    pub fn open(self: &Rc<Self>, protocol: Protocol) -> OpenSlot {
+        let mut secret = match protocol {
+            Protocol::V3_0 => vec![0; SHORT_SECRET_LEN],
+            Protocol::V3_2 => vec![0; LONG_SECRET_LEN],
+        };
+        self.random.fill(&mut secret).expect("the operating system has random bytes");
+        let slot = Rc::new(Slot { ending: Cell::new(self.ending.get()), ..Slot::default() });
+        let pid = self.free_pid();
+        let entry = Entry { secret: secret.clone(), slot: Rc::clone(&slot) };
+        self.slots.borrow_mut().insert(pid, entry);
+        OpenSlot { slot, key: CancelKey { pid: pid as i32, secret }, slots: Rc::clone(self) }
+    }
+
+    /// Passes a cancel request on to the server that serves the session with this key, if there is one.
+    pub async fn cancel(&self, key: &CancelKey) {
+        let slot = {
+            let slots = self.slots.borrow();
+            let entry = slots.get(&(key.pid as u32)).filter(|entry| same(&entry.secret, &key.secret));
+            entry.map(|entry| Rc::clone(&entry.slot))
+        };
+        if let Some(slot) = slot {
+            slot.cancel().await;
+        }
+    }
+
+    /// Tells all sessions to end, those still to come included.
+    pub fn end_all(&self) {
+        self.ending.set(true);
+        let slots: Vec<_> = self.slots.borrow().values().map(|entry| Rc::clone(&entry.slot)).collect();
+        slots.iter().for_each(|slot| slot.end());
+    }
+
+    /// How many sessions there are.
+    pub fn len(&self) -> usize {
+        self.slots.borrow().len()
+    }
+
+    /// True when there is no session.
+    pub fn is_empty(&self) -> bool {
+        self.slots.borrow().is_empty()
+    }
+
+    fn free_pid(&self) -> u32 {
+        let slots = self.slots.borrow();
+        loop {
+            let serial = self.next_serial.get();
+            self.next_serial.set((serial + 1) & ((1 << SERIAL_BITS) - 1));
+            let pid = ((self.worker as u32) << SERIAL_BITS) | serial;
+            if serial != 0 && !slots.contains_key(&pid) {
+                return pid;
+            }
+        }
+    }
+}
+
+/// The worker that has the session with this key.
+pub fn worker_of(key: &CancelKey) -> usize {
+    (key.pid as u32 >> SERIAL_BITS) as usize
+}
+
+/// A session's slot; it is closed when this is dropped.
+#[derive(Debug)]
+pub struct OpenSlot {
+    /// The slot.
+    pub slot: Rc<Slot>,
+    /// What the client has to send to cancel.
+    pub key: CancelKey,
+    slots: Rc<Slots>,
+}
+
+impl Drop for OpenSlot {
+    fn drop(&mut self) {
+        self.slots.slots.borrow_mut().remove(&(self.key.pid as u32));
+    }
+}
+
+/// Compares secrets in a time that does not tell how much of them is right.
+fn same(ours: &[u8], theirs: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(ours, theirs).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_names_its_worker_and_a_closed_slot_is_gone() {
+        let slots = Slots::new(5);
+        let open = slots.open(Protocol::V3_2);
+        assert_eq!(worker_of(&open.key), 5);
+        assert_eq!((open.key.secret.len(), slots.len()), (LONG_SECRET_LEN, 1));
+        drop(open);
+        assert!(slots.is_empty());
+    }
+
+    #[test]
+    fn ending_wakes_and_is_remembered() {
+        let slot = Slot::default();
+        slot.watch(&Context::from_waker(Waker::noop()));
+        assert!(!slot.is_ending());
+        slot.end();
+        assert!(slot.is_ending());
+    }
+}

@@ -1,0 +1,131 @@
+//! The prepared statements of one client: its names for statements that the pool shares, and its unnamed one.
+//!
+//! Must not know which server has which statement.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use crate::backend::server::UnnamedId;
+use crate::backend::statement::Statement;
+use crate::router::holds::Holds;
+
+/// Named statements that one client may have.
+pub const STATEMENTS_MAX: usize = 10_000;
+
+/// One name of the client.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// The statement it stands for.
+    pub statement: Rc<Statement>,
+    /// What running it leaves behind in the session.
+    pub holds: Holds,
+}
+
+/// The unnamed statement, kept so that another server connection can get it too.
+#[derive(Debug)]
+pub struct Unnamed {
+    /// Tells it from every other unnamed statement of this worker.
+    pub id: UnnamedId,
+    /// Query text, zero byte, parameter types.
+    pub body: Vec<u8>,
+    /// What running it leaves behind in the session.
+    pub holds: Holds,
+}
+
+/// All of them, and those whose fate a reply still decides.
+#[derive(Debug, Default)]
+pub struct Statements {
+    names: HashMap<Box<[u8]>, Named>,
+    pending: VecDeque<Pending>,
+    /// The unnamed statement.
+    pub unnamed: Option<Unnamed>,
+}
+
+/// A change that an error in the pipeline makes void; in the order of the requests.
+#[derive(Debug)]
+enum Pending {
+    Parse(Box<[u8]>),
+    Close(Box<[u8]>, Named),
+}
+
+impl Statements {
+    /// The statement of this name.
+    pub fn get(&self, name: &[u8]) -> Option<&Named> {
+        self.names.get(name)
+    }
+
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// True when there is no name.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// A Parse of this name is on its way.
+    pub fn parse(&mut self, name: &[u8], named: Named) {
+        self.names.insert(name.into(), named);
+        self.pending.push_back(Pending::Parse(name.into()));
+    }
+
+    /// A Close of this name is on its way. False when the client has no such name.
+    pub fn close(&mut self, name: &[u8]) -> bool {
+        let Some((name, named)) = self.names.remove_entry(name) else { return false };
+        self.pending.push_back(Pending::Close(name, named));
+        true
+    }
+
+    /// The oldest change on its way has happened.
+    pub fn settle(&mut self) {
+        self.pending.pop_front();
+    }
+
+    /// The oldest change on its way was ignored or refused.
+    pub fn revert(&mut self) {
+        match self.pending.pop_front() {
+            Some(Pending::Parse(name)) => drop(self.names.remove(&name)),
+            Some(Pending::Close(name, named)) => drop(self.names.insert(name, named)),
+            None => {}
+        }
+    }
+
+    /// Everything is gone, as after `DEALLOCATE ALL`.
+    pub fn clear(&mut self) {
+        self.names.clear();
+    }
+
+    /// Keeps a copy of the unnamed statement, in the memory of the one before.
+    pub fn keep_unnamed(&mut self, id: UnnamedId, body: &[u8], holds: Holds) {
+        let mut kept = self.unnamed.take().map(|unnamed| unnamed.body).unwrap_or_default();
+        kept.clear();
+        kept.extend_from_slice(body);
+        self.unnamed = Some(Unnamed { id, body: kept, holds });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::statement::Interner;
+
+    fn named(interner: &mut Interner, text: &[u8]) -> Named {
+        Named { statement: interner.intern(text), holds: Holds::NONE }
+    }
+
+    #[test]
+    fn changes_made_void_are_undone_in_order() {
+        let (mut interner, mut statements) = (Interner::default(), Statements::default());
+        statements.parse(b"a", named(&mut interner, b"select 1\0\0\0"));
+        statements.settle();
+        assert!(statements.close(b"a"));
+        statements.parse(b"b", named(&mut interner, b"select 2\0\0\0"));
+        assert!(statements.get(b"a").is_none());
+        statements.revert();
+        statements.revert();
+        assert!(statements.get(b"a").is_some());
+        assert!(statements.get(b"b").is_none());
+        assert!(!statements.close(b"b"));
+    }
+}

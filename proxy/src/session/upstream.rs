@@ -1,0 +1,364 @@
+//! From client to server: each message is passed on as it is, rewritten, answered locally or held back until it is whole.
+//!
+//! INVARIANT I1: what a message will be answered with is recorded before its first byte can be written.
+//! Must not know sockets: the relay writes what is put into the flow here.
+
+use std::rc::Rc;
+
+use crate::backend::server::{Server, prepare};
+use crate::backend::statement::Interner;
+use crate::pool::PoolMode;
+use crate::router::command::deallocated;
+use crate::router::holds::Holds;
+use crate::session::client::Client;
+use crate::session::statements::{Named, STATEMENTS_MAX};
+use crate::wire::buffer::Buffer;
+use crate::wire::frontend::{
+    BindHead, Parse, Subject, read_subject, write_bind_head, write_parse, write_subject,
+};
+use crate::wire::header::{FrameError, HEADER_LEN, Header};
+use crate::wire::outstanding::{Expect, LocalReply, Owed};
+use crate::wire::tag::FrontendTag;
+
+/// The longest Parse that is looked at whole, in bytes. A longer one streams through and holds the connection.
+const PARSE_LEN_MAX: usize = 16 * 1024 * 1024;
+
+/// What the client wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Go on.
+    Continue,
+    /// It said goodbye.
+    Leave,
+}
+
+/// Why a client's bytes cannot be passed on.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// They are no message.
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    /// It prepared more than is kept for it.
+    #[error("too many prepared statements on one connection (limit {STATEMENTS_MAX})")]
+    TooManyStatements,
+    /// A named statement is too long to be shared.
+    #[error("a prepared statement of {0} bytes is longer than the proxy keeps (limit {PARSE_LEN_MAX})")]
+    StatementTooLong(usize),
+}
+
+/// Everything a message may concern.
+pub struct Upstream<'a> {
+    /// Whose messages these are.
+    pub client: &'a mut Client,
+    /// Where they go.
+    pub server: &'a mut Server,
+    /// The statements of the pool.
+    pub interner: &'a mut Interner,
+    /// Names the next unnamed statement.
+    pub next_unnamed: &'a mut u64,
+    /// Whether statements are shared (transaction mode) or the client's own (session mode).
+    pub mode: PoolMode,
+}
+
+/// One message as far as it was read.
+struct Message {
+    header: Header,
+    tag: FrontendTag,
+    /// Bytes of it in the buffer.
+    present: usize,
+}
+
+impl Message {
+    fn is_whole(&self) -> bool {
+        self.present == self.header.message_len()
+    }
+}
+
+impl Upstream<'_> {
+    /// Takes all messages from the client's buffer that can be decided on now.
+    pub fn process(&mut self) -> Result<Wish, UpstreamError> {
+        let Some(mut buffer) = self.client.buffer.take() else { return Ok(Wish::Continue) };
+        let result = self.process_buffer(&mut buffer);
+        self.client.buffer = Some(buffer);
+        result
+    }
+
+    fn process_buffer(&mut self, buffer: &mut Buffer) -> Result<Wish, UpstreamError> {
+        loop {
+            if self.server.up.is_passing() {
+                if !self.server.up.forward_passing(buffer) {
+                    return Ok(Wish::Continue);
+                }
+                continue;
+            }
+            let Some(message) = self.next_message(buffer)? else { return Ok(Wish::Continue) };
+            if message.tag == FrontendTag::Terminate {
+                return Ok(Wish::Leave);
+            }
+            self.pass(buffer, &message)?;
+        }
+    }
+
+    /// The next message, when it is whole or so long that it has to be decided on by its start.
+    fn next_message(&self, buffer: &mut Buffer) -> Result<Option<Message>, UpstreamError> {
+        let unseen = self.server.up.unseen(buffer);
+        let Some(header) = Header::read(unseen) else { return Ok(None) };
+        let tag = header.frontend()?;
+        let total = header.message_len();
+        let present = total.min(unseen.len());
+        if present == total {
+            return Ok(Some(Message { header, tag, present }));
+        }
+        let shared = tag == FrontendTag::Parse && self.mode == PoolMode::Transaction;
+        if shared && total <= PARSE_LEN_MAX && total > buffer.capacity() {
+            // The run in front of it goes out first; then the buffer holds nothing else and can grow.
+            if unseen.len() == buffer.filled().len() {
+                buffer.grow(total);
+            }
+            return Ok(None);
+        }
+        Ok((total > buffer.capacity()).then_some(Message { header, tag, present }))
+    }
+
+    fn pass(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
+        match (message.tag, self.mode) {
+            (FrontendTag::Query, _) => self.query(buffer, message),
+            (FrontendTag::Parse, PoolMode::Transaction) => return self.parse(buffer, message),
+            (FrontendTag::Bind, PoolMode::Transaction) => return self.bind(buffer, message),
+            (FrontendTag::Describe, PoolMode::Transaction) => return self.describe(buffer, message),
+            (FrontendTag::Close, PoolMode::Transaction) => return self.close(buffer, message),
+            (tag, _) => {
+                self.owe(tag);
+                self.forward(buffer, message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Records what a message that needs no closer look will be answered with.
+    fn owe(&mut self, tag: FrontendTag) {
+        let expect = match tag {
+            FrontendTag::Parse => Expect::Parse(None),
+            FrontendTag::Bind => Expect::Bind,
+            FrontendTag::Describe => Expect::Describe,
+            FrontendTag::Close => Expect::Close(None),
+            FrontendTag::Execute => Expect::Execute,
+            FrontendTag::Sync => Expect::Sync,
+            FrontendTag::Query => Expect::Query,
+            FrontendTag::FunctionCall => Expect::FunctionCall,
+            FrontendTag::CopyDone | FrontendTag::CopyFail => {
+                return self.server.outstanding.push_copy_end();
+            }
+            FrontendTag::CopyData | FrontendTag::Flush | FrontendTag::Terminate => return,
+        };
+        self.server.outstanding.push(Owed::forward(expect));
+    }
+
+    fn forward(&mut self, buffer: &mut Buffer, message: &Message) {
+        self.server.up.forward(buffer, message.present, message.header.message_len());
+    }
+
+    /// A simple query also drops the unnamed statement (tcop/postgres.c, `exec_simple_query`).
+    fn query(&mut self, buffer: &mut Buffer, message: &Message) {
+        if self.mode == PoolMode::Transaction {
+            let seen = &self.server.up.unseen(buffer)[HEADER_LEN..message.present];
+            let sql = seen.strip_suffix(b"\0").unwrap_or(seen);
+            if let Some(name) = deallocated(sql)
+                && self.client.statements.close(&name)
+            {
+                return self.answer(buffer, message, LocalReply::Deallocated);
+            }
+            let holds = self.holds(sql, message);
+            self.client.holds = self.client.holds.with(holds);
+            self.client.statements.unnamed = None;
+            self.server.unnamed = None;
+        }
+        self.owe(FrontendTag::Query);
+        self.forward(buffer, message);
+    }
+
+    fn holds(&self, sql: &[u8], message: &Message) -> Holds {
+        let settings = &self.client.settings;
+        let is_tracked = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|n| settings.contains(n));
+        let seen = Holds::of_sql(sql, &is_tracked);
+        if message.is_whole() { seen } else { seen.with(Holds::UNSEEN) }
+    }
+
+    /// Leaves the message out and answers it when its turn comes.
+    fn answer(&mut self, buffer: &mut Buffer, message: &Message, reply: LocalReply) {
+        if !self.server.outstanding.push(Owed::forward(Expect::Local(reply))) {
+            self.client.statements.revert();
+        }
+        self.server.up.skip(buffer, message.present);
+    }
+
+    fn parse(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
+        if !message.is_whole() {
+            return self.parse_unseen(buffer, message);
+        }
+        let unseen = &self.server.up.unseen(buffer)[..message.present];
+        let parse = Parse::read(unseen)?;
+        let holds = self.holds(parse.query(), message);
+        if parse.name.is_empty() {
+            self.parse_unnamed(parse.body, holds);
+            self.forward(buffer, message);
+            return Ok(());
+        }
+        if self.server.outstanding.is_skipping() {
+            self.forward(buffer, message);
+            return Ok(());
+        }
+        let (name, statement) = (parse.name.to_vec(), self.interner.intern(parse.body));
+        self.parse_named(buffer, message, &name, Named { statement, holds })
+    }
+
+    fn parse_unnamed(&mut self, body: &[u8], holds: Holds) {
+        if !self.server.outstanding.push(Owed::forward(Expect::Parse(None))) {
+            return;
+        }
+        *self.next_unnamed += 1;
+        self.client.statements.keep_unnamed(*self.next_unnamed, body, holds);
+        self.server.unnamed = Some(*self.next_unnamed);
+    }
+
+    fn parse_named(
+        &mut self,
+        buffer: &mut Buffer,
+        message: &Message,
+        name: &[u8],
+        named: Named,
+    ) -> Result<(), UpstreamError> {
+        if let Some(taken) = self.client.statements.get(name) {
+            let taken = Rc::clone(&taken.statement);
+            return self.parse_again(buffer, message, &taken);
+        }
+        if self.client.statements.len() >= STATEMENTS_MAX {
+            return Err(UpstreamError::TooManyStatements);
+        }
+        let statement = Rc::clone(&named.statement);
+        self.client.statements.parse(name, named);
+        if self.server.prepared.touch(statement.id) {
+            self.answer(buffer, message, LocalReply::ParseComplete);
+            return Ok(());
+        }
+        self.server.up.skip(buffer, message.present);
+        prepare(self.server, &statement, Owed::forward(Expect::Parse(Some(statement.id))));
+        Ok(())
+    }
+
+    /// The name is taken: the server says so itself (42P05), being sent a name that is taken there too.
+    fn parse_again(
+        &mut self,
+        buffer: &mut Buffer,
+        message: &Message,
+        taken: &Rc<crate::backend::statement::Statement>,
+    ) -> Result<(), UpstreamError> {
+        self.server.up.skip(buffer, message.present);
+        self.ensure(taken);
+        self.owe(FrontendTag::Bind);
+        write_parse(self.server.up.outbox.writer(), &taken.name, &taken.body);
+        Ok(())
+    }
+
+    /// A Parse too long to be kept. Unnamed, it streams through and the client keeps its server connection.
+    fn parse_unseen(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
+        let unseen = self.server.up.unseen(buffer);
+        if unseen.get(HEADER_LEN) != Some(&0) {
+            return Err(UpstreamError::StatementTooLong(message.header.message_len()));
+        }
+        self.client.holds = self.client.holds.with(Holds::UNSEEN);
+        *self.next_unnamed += 1;
+        self.client.statements.unnamed = None;
+        self.server.unnamed = None;
+        self.owe(FrontendTag::Parse);
+        self.forward(buffer, message);
+        Ok(())
+    }
+
+    fn bind(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
+        let unseen = &self.server.up.unseen(buffer)[..message.present];
+        let head = BindHead::read(unseen).ok_or(FrameError::Body(b'B'))?;
+        if self.server.outstanding.is_skipping() {
+            self.forward(buffer, message);
+            return Ok(());
+        }
+        if head.statement.is_empty() {
+            self.bind_unnamed(buffer);
+        } else if let Some(named) = self.client.statements.get(head.statement).cloned() {
+            let (portal, len) = (head.portal.to_vec(), head.len);
+            self.client.holds = self.client.holds.with(named.holds);
+            self.server.up.skip(buffer, len);
+            self.ensure(&named.statement);
+            self.owe(FrontendTag::Bind);
+            let rest_len = message.header.message_len() - len;
+            let out = self.server.up.outbox.writer();
+            write_bind_head(out, &portal, &named.statement.name, rest_len);
+            self.server.up.forward(buffer, message.present - len, rest_len);
+            return Ok(());
+        }
+        self.owe(FrontendTag::Bind);
+        self.forward(buffer, message);
+        Ok(())
+    }
+
+    /// INVARIANT I6: the unnamed statement that the server has may be another client's.
+    fn bind_unnamed(&mut self, buffer: &mut Buffer) {
+        let Some(unnamed) = &self.client.statements.unnamed else {
+            if self.server.unnamed.take().is_some() {
+                self.server.outstanding.push(Owed::swallow(Expect::Close(None)));
+                write_subject(self.server.up.insert(buffer), b'C', b"");
+            }
+            return;
+        };
+        self.client.holds = self.client.holds.with(unnamed.holds);
+        if self.server.unnamed == Some(unnamed.id) {
+            return;
+        }
+        self.server.unnamed = Some(unnamed.id);
+        self.server.outstanding.push(Owed::swallow(Expect::Parse(None)));
+        write_parse(self.server.up.insert(buffer), b"", &unnamed.body);
+    }
+
+    fn describe(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
+        let unseen = &self.server.up.unseen(buffer)[..message.present];
+        let (subject, name) = read_subject(unseen)?;
+        let skipping = self.server.outstanding.is_skipping();
+        if subject == Subject::Statement && !skipping {
+            if name.is_empty() {
+                self.bind_unnamed(buffer);
+            } else if let Some(named) = self.client.statements.get(name).cloned() {
+                self.server.up.skip(buffer, message.present);
+                self.ensure(&named.statement);
+                self.owe(FrontendTag::Describe);
+                write_subject(self.server.up.outbox.writer(), b'D', &named.statement.name);
+                return Ok(());
+            }
+        }
+        self.owe(FrontendTag::Describe);
+        self.forward(buffer, message);
+        Ok(())
+    }
+
+    fn close(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
+        let unseen = &self.server.up.unseen(buffer)[..message.present];
+        let (subject, name) = read_subject(unseen)?;
+        if subject == Subject::Statement && !self.server.outstanding.is_skipping() {
+            if name.is_empty() {
+                self.client.statements.unnamed = None;
+                self.server.unnamed = None;
+            } else if self.client.statements.close(name) {
+                self.answer(buffer, message, LocalReply::CloseComplete);
+                return Ok(());
+            }
+        }
+        self.owe(FrontendTag::Close);
+        self.forward(buffer, message);
+        Ok(())
+    }
+
+    /// Makes sure that the server has the statement. The flow's run so far is in the outbox already.
+    fn ensure(&mut self, statement: &Rc<crate::backend::statement::Statement>) {
+        let owed = Owed::swallow(Expect::Parse(Some(statement.id)));
+        prepare(self.server, statement, owed);
+    }
+}
