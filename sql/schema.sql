@@ -1,6 +1,7 @@
 -- What the migrations add up to, to be read and compared. Generated: run the test
 -- migrate::schema_file with TASKMASTER_BLESS=1 after a new step. To make a database, use
--- "taskmaster migrate up". The dated partitions are not here: which ones there are depends on the day.
+-- "taskmaster migrate up". The dated partitions are not here: which ones there are depends on
+-- the day.
 --
 -- PostgreSQL database dump
 --
