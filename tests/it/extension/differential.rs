@@ -81,6 +81,23 @@ const STATUSES: [&str; 19] = [
     "null",
 ];
 
+/// Numbers of the ids that calls made so far, by what they stand for.
+#[derive(Default)]
+struct Made {
+    tasks: Vec<usize>,
+    workflows: Vec<usize>,
+}
+
+impl Made {
+    fn learn(&mut self, call: &str, id: usize) {
+        if call.contains("create_task(") {
+            self.tasks.push(id);
+        } else if call.contains("create_workflow(") {
+            self.workflows.push(id);
+        }
+    }
+}
+
 /// SplitMix64 (Steele, Lea and Flood 2014): small, and the same everywhere.
 struct Random(u64);
 
@@ -106,16 +123,16 @@ impl Random {
     }
 
     /// The id of something made before, or one of `fixed`, or null.
-    fn id(&mut self, made: usize, fixed: &[&str]) -> String {
+    fn id(&mut self, made: &[usize], fixed: &[&str]) -> String {
         match self.below(12) {
             0 => "null".to_owned(),
             1..=3 => format!("'{}'", self.pick(fixed)),
-            _ if made > 0 => format!("'{}'", name(self.below(made))),
+            _ if !made.is_empty() => format!("'{}'", name(made[self.below(made.len())])),
             _ => format!("'{}'", self.pick(fixed)),
         }
     }
 
-    fn call(&mut self, number: usize, made: usize) -> String {
+    fn call(&mut self, number: usize, made: &Made) -> String {
         match self.below(16) {
             0..=3 => self.create_task(number, made),
             4..=7 => self.update_task_status(made),
@@ -128,14 +145,15 @@ impl Random {
         }
     }
 
-    fn create_task(&mut self, number: usize, made: usize) -> String {
+    fn create_task(&mut self, number: usize, made: &Made) -> String {
         let title = format!("'task {number}'");
         let rare = ["null", "' '", "E'\\n\\x0b'", "repeat('é', 256)", "'\u{a0}'"];
         let title = self.mostly(&title, &rare).to_owned();
         let kind = self.mostly("'feature'", &["null", "'epic'", "repeat('x', 51)", "''"]);
         let priority = self.mostly("5", &["null", "-1", "0", "10", "11", "2147483647"]);
         let assigned = self.mostly("null", &["'ann'", "repeat('é', 255)", "repeat('é', 256)"]);
-        let parent = if self.below(2) == 0 { "null".into() } else { self.id(made, &FIXED_TASKS) };
+        let parent =
+            if self.below(2) == 0 { "null".into() } else { self.id(&made.tasks, &FIXED_TASKS) };
         let requirements = self.mostly("'[\"a\"]'", &["null", "'{}'", "'3'"]);
         let rare = ["null", "'[]'", "'{}'", "'\"x\"'", "'null'", "'{\"status_history\": []}'"];
         let metadata = self.mostly("'{\"k\": {\"n\": 1}}'", &rare);
@@ -147,8 +165,8 @@ impl Random {
         )
     }
 
-    fn update_task_status(&mut self, made: usize) -> String {
-        let (id, status) = (self.id(made, &FIXED_TASKS), self.pick(&STATUSES));
+    fn update_task_status(&mut self, made: &Made) -> String {
+        let (id, status) = (self.id(&made.tasks, &FIXED_TASKS), self.pick(&STATUSES));
         let user = self.mostly("'ann'", &["null", "repeat('é', 255)", "repeat('é', 256)"]);
         let notes = self.mostly("null", &["'why'", "repeat('é', 4000)", "repeat('é', 4001)"]);
         format!(
@@ -157,13 +175,13 @@ impl Random {
         )
     }
 
-    fn read(&mut self, function: &str, columns: &str, made: usize) -> String {
-        let id = self.id(made, &FIXED_TASKS);
+    fn read(&mut self, function: &str, columns: &str, made: &Made) -> String {
+        let id = self.id(&made.tasks, &FIXED_TASKS);
         format!("select {columns} from @schema.{function}(p_task_id => {id})")
     }
 
-    fn create_workflow(&mut self, made: usize) -> String {
-        let id = self.id(made, &FIXED_TASKS);
+    fn create_workflow(&mut self, made: &Made) -> String {
+        let id = self.id(&made.tasks, &FIXED_TASKS);
         let kind = self.mostly("'hotfix'", &["null", "'nightly'", "repeat('x', 51)"]);
         let steps = self.mostly("2", &["null", "0", "-1", "1"]);
         let timeout = self.mostly("60", &["null", "0", "1", "1440", "1441"]);
@@ -173,8 +191,8 @@ impl Random {
         )
     }
 
-    fn update_workflow_step(&mut self, made: usize) -> String {
-        let id = self.id(made, &FIXED_WORKFLOWS);
+    fn update_workflow_step(&mut self, made: &Made) -> String {
+        let id = self.id(&made.workflows, &FIXED_WORKFLOWS);
         let rare = ["null", "'final'", "'b'", "'c'", "' '", "repeat('é', 101)", "repeat('é', 100)"];
         let step = self.mostly("'a'", &rare);
         let rare = ["null", "'pending'", "'completed'", "'skipped'", "'failed'", "'done'"];
@@ -199,14 +217,15 @@ impl Random {
         )
     }
 
-    fn log_api_call(&mut self, made: usize) -> String {
+    fn log_api_call(&mut self, made: &Made) -> String {
         let rare = ["null", "'shared'", "'null'", "'nobody'", "' '", "repeat('x', 101)"];
         let integration = self.mostly("'gh'", &rare);
         let endpoint = self.mostly("'/x'", &["null", "''", "repeat('é', 255)", "repeat('é', 256)"]);
         let method = self.mostly("'GET'", &["null", "'post'", "'FETCH'", "''", "repeat('x', 11)"]);
         let status = self.mostly("200", &["null", "99", "100", "599", "600"]);
         let duration = self.mostly("12", &["null", "-1", "0"]);
-        let task = if self.below(2) == 0 { "null".into() } else { self.id(made, &FIXED_TASKS) };
+        let task =
+            if self.below(2) == 0 { "null".into() } else { self.id(&made.tasks, &FIXED_TASKS) };
         let user = self.mostly("null", &["'ann'", "repeat('é', 256)"]);
         format!(
             "select @schema.log_api_call(p_integration_name => {integration}, \
@@ -222,11 +241,12 @@ async fn compare(seed: u64) -> BTreeSet<String> {
     let mut native = World::new("taskmaster", SETUP).await;
     let mut oracle = World::new("taskmaster_plpgsql", SETUP).await;
     let mut random = Random(seed);
-    let mut sqlstates = BTreeSet::new();
+    let (mut made, mut sqlstates) = (Made::default(), BTreeSet::new());
     for number in 0..CALLS_PER_SEED {
-        let call = random.call(number, native.ids());
+        let (call, next_id) = (random.call(number, &made), native.ids());
         let (ours, theirs) = (native.call(&call).await, oracle.call(&call).await);
         assert_eq!(ours, theirs, "seed {seed}, call {number}: {call}");
+        (next_id..native.ids()).for_each(|id| made.learn(&call, id));
         sqlstates.extend(ours.notices.iter().map(|notice| notice.sqlstate.clone()));
         sqlstates.insert(ours.rows.map_or_else(|report| report.sqlstate, |_| "00000".into()));
     }
