@@ -13,8 +13,10 @@ use crate::{Cluster, run_dir};
 #[derive(Debug, Clone)]
 pub struct ProxyConfig {
     root: Table,
-    pub(crate) environment: Vec<(String, String)>,
-    pub(crate) dir: PathBuf,
+    /// Environment variables of the proxy process.
+    pub environment: Vec<(String, String)>,
+    /// Where the file and its secrets are, and the working directory of the proxy.
+    pub dir: PathBuf,
 }
 
 impl ProxyConfig {

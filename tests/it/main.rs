@@ -1,3 +1,21 @@
 //! The end-to-end tests: one binary, one file for each concern.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helper functions too")]
 
+mod auth;
+mod bad_input;
+mod cancel;
+mod conversation;
+mod copy;
+mod drain;
+mod extension;
 mod harness_cluster;
+mod migrate;
+mod pgbench;
+mod pool;
+mod prepared;
+mod psql;
+mod serve;
+mod session;
+mod support;
+mod tidy;
+mod tls;

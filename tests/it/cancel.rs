@@ -1,0 +1,117 @@
+//! CancelRequest ends the query of the client it names, and nobody else's.
+
+use harness::{Authority, message, proxy_config::path_text, raw::RawClient, wait};
+use tokio_postgres::{Client, NoTls};
+
+use crate::support::{proxied, proxied_by, sqlstate, value};
+
+const SLEEP: &str = "select pg_sleep(600)";
+
+/// Waits until the server runs `count` of the sleeping queries of this database.
+async fn until_sleeping(admin: &Client, database: &str, count: &str) {
+    let sql = format!(
+        "select count(*) from pg_stat_activity where datname = '{database}' \
+         and state = 'active' and query like '%pg_sleep%' and pid <> pg_backend_pid()"
+    );
+    let what = format!("{count} queries sleep");
+    wait::until(&what, || async { value(admin, &sql).await == count }).await;
+}
+
+#[tokio::test]
+async fn a_cancel_request_ends_the_right_query_only() {
+    let (cluster, database, proxy) = proxied_by(3).await;
+    let admin = cluster.admin().await;
+    let (one, two) = (proxy.connect(&database).await, proxy.connect(&database).await);
+    let (cancel_one, cancel_two) = (one.cancel_token(), two.cancel_token());
+    let one = tokio::spawn(async move { (one.batch_execute(SLEEP).await, one) });
+    let two = tokio::spawn(async move { (two.batch_execute(SLEEP).await, two) });
+    until_sleeping(&admin, &database.name, "2").await;
+
+    cancel_one.cancel_query(NoTls).await.unwrap();
+    let (outcome, one) = wait::within("the cancelled query", one).await.unwrap();
+    assert_eq!(sqlstate(&outcome.unwrap_err()), "57014");
+    until_sleeping(&admin, &database.name, "1").await;
+    assert!(!two.is_finished());
+    assert_eq!(value(&one, "select 'lives'").await, "lives");
+
+    cancel_two.cancel_query(NoTls).await.unwrap();
+    let (outcome, _) = wait::within("the cancelled query", two).await.unwrap();
+    assert_eq!(sqlstate(&outcome.unwrap_err()), "57014");
+}
+
+#[tokio::test]
+async fn a_cancel_request_of_an_idle_client_does_not_hit_the_next_user_of_its_connection() {
+    let (cluster, database, proxy) = proxied_by(1).await;
+    let admin = cluster.admin().await;
+    let (idle, busy) = (proxy.connect(&database).await, proxy.connect(&database).await);
+    value(&idle, "select 1").await;
+    let cancel_busy = busy.cancel_token();
+    let busy = tokio::spawn(async move { busy.batch_execute(SLEEP).await });
+    until_sleeping(&admin, &database.name, "1").await;
+    for _ in 0..5 {
+        idle.cancel_token().cancel_query(NoTls).await.unwrap();
+    }
+    until_sleeping(&admin, &database.name, "1").await;
+    assert!(!busy.is_finished());
+    cancel_busy.cancel_query(NoTls).await.unwrap();
+    let error = wait::within("the cancelled query", busy).await.unwrap().unwrap_err();
+    assert_eq!(sqlstate(&error), "57014");
+}
+
+#[tokio::test]
+async fn a_cancel_request_with_a_wrong_key_does_nothing() {
+    let (cluster, database, proxy) = proxied_by(1).await;
+    let admin = cluster.admin().await;
+    let mut client = RawClient::connect(proxy.port).await;
+    let greeting = client.log_in(&harness::proxy::login(&database), &[]).await.unwrap();
+    client.send(&message::query(SLEEP)).await;
+    until_sleeping(&admin, &database.name, "1").await;
+    let request = |key: &[u8]| {
+        let length = u32::try_from(8 + key.len()).unwrap();
+        [&length.to_be_bytes()[..], &80_877_102_u32.to_be_bytes(), key].concat()
+    };
+    let mut wrong = greeting.key.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    let mut canceller = RawClient::connect(proxy.port).await;
+    canceller.send(&request(&wrong)).await;
+    assert!(canceller.read_to_end().await.is_empty(), "a CancelRequest gets no answer");
+    until_sleeping(&admin, &database.name, "1").await;
+
+    let mut canceller = RawClient::connect(proxy.port).await;
+    canceller.send(&request(&greeting.key)).await;
+    assert!(canceller.read_to_end().await.is_empty(), "a CancelRequest gets no answer");
+    let replies = client.read_until_ready().await;
+    assert!(replies.iter().any(|reply| reply.sqlstate() == Some("57014")), "{replies:?}");
+}
+
+#[tokio::test]
+async fn a_cancel_request_over_tls_works() {
+    let authority = Authority::new();
+    let certificate = authority.server(&["localhost"]);
+    let (cluster, database, proxy) = proxied(|config| {
+        config
+            .set("listen.tls.mode", "require")
+            .set("listen.tls.cert_file", path_text(&certificate.cert_file))
+            .set("listen.tls.key_file", path_text(&certificate.key_file));
+    })
+    .await;
+    let admin = cluster.admin().await;
+    let client = proxy.connect_tls(&database, &authority).await;
+    let cancel = client.cancel_token();
+    let query = tokio::spawn(async move { client.batch_execute(SLEEP).await });
+    until_sleeping(&admin, &database.name, "1").await;
+    cancel.cancel_query(authority.connector()).await.unwrap();
+    let error = wait::within("the cancelled query", query).await.unwrap().unwrap_err();
+    assert_eq!(sqlstate(&error), "57014");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_waiting_for_an_answer_frees_the_connection() {
+    let (_, database, proxy) = proxied_by(1).await;
+    let mut client = proxy.raw(&database).await;
+    client.send(&message::query(SLEEP)).await;
+    let other = proxy.connect(&database).await;
+    drop(client);
+    // The query of the client that left is cancelled, so the pool of one is free again.
+    assert_eq!(value(&other, "select 'served'").await, "served");
+}
