@@ -6,8 +6,12 @@ use tokio_postgres::{Client, SimpleQueryMessage, Transaction};
 
 use crate::change::{Change, Record};
 use crate::error::{describe, line_of};
+use crate::reply::{answered, reply};
 use crate::script::{Script, Statement};
 use crate::{MigrateError, Settings, StepFailure, Version, ledger};
+
+/// What the runner does while a statement of a step is at work.
+const RUNNING: &str = "running a statement";
 
 /// Runs a change in a transaction of its own and commits it. Gives how long that took.
 ///
@@ -29,7 +33,7 @@ pub(crate) async fn attempt(
         Record::Insert { step, verify } => {
             run(&transaction, change, settings).await?;
             let recorded = ledger::insert(&transaction, step, started.elapsed());
-            reply("recording the step", settings, recorded).await?;
+            reply("recording the step", settings.reply_timeout(), recorded).await?;
             if let Some(script) = verify {
                 check(&transaction, step.version, script, settings).await?;
             }
@@ -37,11 +41,11 @@ pub(crate) async fn attempt(
         Record::Delete => {
             // First the record: the way down of the first step drops the ledger.
             let struck = ledger::delete(&transaction, change.version);
-            reply("striking the step out of the ledger", settings, struck).await?;
+            reply("striking the step out of the ledger", settings.reply_timeout(), struck).await?;
             run(&transaction, change, settings).await?;
         }
     }
-    reply("committing the step", settings, transaction.commit()).await?;
+    reply("committing the step", settings.reply_timeout(), transaction.commit()).await?;
     Ok(started.elapsed())
 }
 
@@ -61,13 +65,13 @@ pub(crate) async fn make_partitions(
     const KNOWN: &str =
         "SELECT to_regprocedure('taskmaster.ensure_partitions(integer)') IS NOT NULL";
     let transaction = begin(client, settings).await?;
-    let known = reply(DOING, settings, transaction.query_one(KNOWN, &[])).await?;
+    let known = reply(DOING, settings.reply_timeout(), transaction.query_one(KNOWN, &[])).await?;
     if !known.get::<_, bool>(0) {
         return Ok(0);
     }
     let call = transaction.query_one("SELECT taskmaster.ensure_partitions()", &[]);
-    let made = reply(DOING, settings, call).await?.get(0);
-    reply(DOING, settings, transaction.commit()).await?;
+    let made = reply(DOING, settings.reply_timeout(), call).await?.get(0);
+    reply(DOING, settings.reply_timeout(), transaction.commit()).await?;
     Ok(made)
 }
 
@@ -78,14 +82,14 @@ async fn begin<'a>(
     settings: &Settings,
 ) -> Result<Transaction<'a>, MigrateError> {
     const DOING: &str = "beginning a transaction";
-    let transaction = reply(DOING, settings, client.transaction()).await?;
+    let transaction = reply(DOING, settings.reply_timeout(), client.transaction()).await?;
     let prelude = format!(
         "SET LOCAL search_path = pg_catalog; SET LOCAL TimeZone = 'UTC'; \
          SET LOCAL standard_conforming_strings = on; SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}",
         settings.lock_timeout.as_millis(),
         settings.statement_timeout.as_millis(),
     );
-    reply(DOING, settings, transaction.batch_execute(&prelude)).await?;
+    reply(DOING, settings.reply_timeout(), transaction.batch_execute(&prelude)).await?;
     Ok(transaction)
 }
 
@@ -96,7 +100,7 @@ async fn run(
 ) -> Result<(), MigrateError> {
     for statement in &change.script.statements {
         let sent = transaction.batch_execute(&statement.text);
-        answered(settings, sent)
+        answered(RUNNING, settings.reply_timeout(), sent)
             .await?
             .map_err(|error| failure(change, &change.script, statement, &error))?;
     }
@@ -111,10 +115,16 @@ async fn check(
     settings: &Settings,
 ) -> Result<(), MigrateError> {
     const DOING: &str = "checking the step";
-    reply(DOING, settings, transaction.batch_execute("SET LOCAL transaction_read_only = on"))
-        .await?;
+    reply(
+        DOING,
+        settings.reply_timeout(),
+        transaction.batch_execute("SET LOCAL transaction_read_only = on"),
+    )
+    .await?;
     for statement in &script.statements {
-        let answer = answered(settings, transaction.simple_query(&statement.text)).await?;
+        let answer =
+            answered(RUNNING, settings.reply_timeout(), transaction.simple_query(&statement.text))
+                .await?;
         let complaint = match answer {
             Ok(messages) => messages.into_iter().find_map(complaint),
             Err(error) => Some(describe(&error)),
@@ -145,7 +155,7 @@ fn failure(
     error: &tokio_postgres::Error,
 ) -> MigrateError {
     let Some(server) = error.as_db_error() else {
-        return MigrateError::server("running a statement", error);
+        return MigrateError::server(RUNNING, error);
     };
     MigrateError::Step(Box::new(StepFailure {
         direction: change.direction(),
@@ -158,22 +168,4 @@ fn failure(
         hint: server.hint().map(str::to_owned),
         context: server.where_().map(str::to_owned),
     }))
-}
-
-/// The answer to something that is not a step's statement.
-async fn reply<T>(
-    doing: &'static str,
-    settings: &Settings,
-    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, MigrateError> {
-    answered(settings, answer).await?.map_err(|error| MigrateError::server(doing, &error))
-}
-
-async fn answered<T>(
-    settings: &Settings,
-    answer: impl Future<Output = T>,
-) -> Result<T, MigrateError> {
-    let after = settings.reply_timeout();
-    let late = |_elapsed| MigrateError::NoAnswer { doing: "waiting for the server", after };
-    tokio::time::timeout(after, answer).await.map_err(late)
 }

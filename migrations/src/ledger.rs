@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use tokio_postgres::{Client, Row, Transaction};
 
+use crate::reply::reply;
 use crate::step::checksum;
-use crate::{MigrateError, Step, StepState, StepStatus, Version};
+use crate::{MigrateError, Settings, Step, StepState, StepStatus, Version};
 
 const EXISTS: &str = "SELECT to_regclass('taskmaster.schema_migrations') IS NOT NULL";
 
@@ -69,13 +70,18 @@ impl Applied {
 /// The rows, by version; none when there is no table.
 ///
 /// # Errors
-/// [`MigrateError::Server`].
-pub(crate) async fn read(client: &Client) -> Result<Vec<Applied>, MigrateError> {
-    let failed = |error| MigrateError::server("reading the ledger", &error);
-    if !client.query_one(EXISTS, &[]).await.map_err(failed)?.get::<_, bool>(0) {
+/// [`MigrateError::Server`] and [`MigrateError::NoAnswer`].
+pub(crate) async fn read(
+    client: &Client,
+    settings: &Settings,
+) -> Result<Vec<Applied>, MigrateError> {
+    const DOING: &str = "reading the ledger";
+    let limit = settings.reply_timeout();
+    let exists = reply(DOING, limit, client.query_one(EXISTS, &[])).await?;
+    if !exists.get::<_, bool>(0) {
         return Ok(Vec::new());
     }
-    let rows = client.query(READ, &[]).await.map_err(failed)?;
+    let rows = reply(DOING, limit, client.query(READ, &[])).await?;
     rows.iter().map(parse).collect()
 }
 

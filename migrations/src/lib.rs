@@ -25,6 +25,7 @@ mod ledger;
 mod lock;
 mod plan;
 mod pooler;
+mod reply;
 mod report;
 mod retry;
 mod runner;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use tokio_postgres::Client;
 
+use crate::reply::reply;
 use crate::retry::Backoff;
 use crate::{Connection, Event, MigrateError, Settings};
 
@@ -39,8 +40,8 @@ pub(crate) async fn acquire(
     let started = Instant::now();
     let mut backoff = Backoff::new(settings.backoff_min, settings.backoff_max);
     let mut told = false;
-    while !try_acquire(&connection.client).await? {
-        let holder = holder(&connection.client).await?;
+    while !try_acquire(&connection.client, settings).await? {
+        let holder = holder(&connection.client, settings).await?;
         let waited = started.elapsed();
         if waited >= settings.runner_wait {
             return Err(MigrateError::RunnerBusy { holder, waited });
@@ -53,23 +54,22 @@ pub(crate) async fn acquire(
     Ok(())
 }
 
-/// Frees the lock. A failure is not one of the run: the lock goes with the connection at the
-/// latest.
-pub(crate) async fn release(client: &Client) {
-    if let Err(error) = client.query_one("SELECT pg_advisory_unlock($1)", &[&KEY]).await {
+/// Frees the lock. A failure is not one of the run: the lock goes with the connection at the latest.
+pub(crate) async fn release(client: &Client, settings: &Settings) {
+    let freed = client.query_one("SELECT pg_advisory_unlock($1)", &[&KEY]);
+    if let Err(error) = reply("freeing the lock", settings.reply_timeout(), freed).await {
         tracing::debug!(%error, "the migration lock is left to the end of the connection");
     }
 }
 
-async fn try_acquire(client: &Client) -> Result<bool, MigrateError> {
-    let answer = client.query_one("SELECT pg_try_advisory_lock($1)", &[&KEY]).await;
-    answer
-        .map(|row| row.get(0))
-        .map_err(|error| MigrateError::server("asking for the migration lock", &error))
+async fn try_acquire(client: &Client, settings: &Settings) -> Result<bool, MigrateError> {
+    let asked = client.query_one("SELECT pg_try_advisory_lock($1)", &[&KEY]);
+    let row = reply("asking for the migration lock", settings.reply_timeout(), asked).await?;
+    Ok(row.get(0))
 }
 
-async fn holder(client: &Client) -> Result<String, MigrateError> {
-    let answer = client.query_opt(HOLDER, &[&KEY]).await;
-    let row = answer.map_err(|error| MigrateError::server("asking who migrates", &error))?;
+async fn holder(client: &Client, settings: &Settings) -> Result<String, MigrateError> {
+    let asked = client.query_opt(HOLDER, &[&KEY]);
+    let row = reply("asking who migrates", settings.reply_timeout(), asked).await?;
     Ok(row.map_or_else(|| "just ended".to_owned(), |row| row.get(0)))
 }

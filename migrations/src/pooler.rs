@@ -17,6 +17,7 @@ use tokio_postgres::Client;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 use crate::MigrateError;
+use crate::reply::reply;
 
 /// Transactions whose backend is compared.
 const TRANSACTIONS: usize = 3;
@@ -60,13 +61,8 @@ fn evidence(greeted: i32, first: i32, pid: i32) -> Option<String> {
 }
 
 async fn backend_pid(client: &Client) -> Result<i32, MigrateError> {
-    const DOING: &str = "asking for the server process";
-    let answer =
-        tokio::time::timeout(REPLY_TIMEOUT, client.query_one("SELECT pg_backend_pid()", &[]))
-            .await
-            .map_err(|_| MigrateError::NoAnswer { doing: DOING, after: REPLY_TIMEOUT })?
-            .map_err(|error| MigrateError::server(DOING, &error))?;
-    Ok(answer.get(0))
+    let asked = client.query_one("SELECT pg_backend_pid()", &[]);
+    Ok(reply("asking for the server process", REPLY_TIMEOUT, asked).await?.get(0))
 }
 
 /// The process id of the greeting's BackendKeyData.

@@ -50,7 +50,7 @@ impl Runner {
     pub async fn up(&mut self, to: UpTo, observe: Observer<'_>) -> Result<Report, MigrateError> {
         lock::acquire(&self.connection, &self.settings, observe).await?;
         let outcome = self.up_alone(to, observe).await;
-        lock::release(&self.connection.client).await;
+        lock::release(&self.connection.client, &self.settings).await;
         outcome
     }
 
@@ -69,7 +69,7 @@ impl Runner {
     ) -> Result<Report, MigrateError> {
         lock::acquire(&self.connection, &self.settings, observe).await?;
         let outcome = self.down_alone(to, observe).await;
-        lock::release(&self.connection.client).await;
+        lock::release(&self.connection.client, &self.settings).await;
         outcome
     }
 
@@ -81,11 +81,11 @@ impl Runner {
     /// # Cancel safety
     /// Changes nothing, at any point.
     pub async fn status(&mut self) -> Result<Vec<StepStatus>, MigrateError> {
-        Ok(self.plan.status(&ledger::read(&self.connection.client).await?))
+        Ok(self.plan.status(&ledger::read(&self.connection.client, &self.settings).await?))
     }
 
     async fn up_alone(&mut self, to: UpTo, observe: Observer<'_>) -> Result<Report, MigrateError> {
-        let applied = ledger::read(&self.connection.client).await?;
+        let applied = ledger::read(&self.connection.client, &self.settings).await?;
         let pending = self.plan.pending(&applied, to)?;
         let changes = pending.into_iter().map(Change::apply).collect::<Result<Vec<_>, _>>()?;
         let steps = self.run(changes, observe).await?;
@@ -98,7 +98,7 @@ impl Runner {
         to: DownTo,
         observe: Observer<'_>,
     ) -> Result<Report, MigrateError> {
-        let applied = ledger::read(&self.connection.client).await?;
+        let applied = ledger::read(&self.connection.client, &self.settings).await?;
         check_sequence(&applied)?;
         let kept = kept(&applied, to)?;
         let changes =
