@@ -149,7 +149,9 @@ impl ClientFacing for ConnectError {
     fn severity(&self) -> Severity {
         match self {
             // Who may not log in, or into no database, has nothing to wait for.
-            Self::Refused(error) if !matches!(error.sqlstate.class(), "28" | "3D") => Severity::Error,
+            Self::Refused(error) if !matches!(error.sqlstate.class(), "28" | "3D") => {
+                Severity::Error
+            }
             Self::Refused(_) | Self::Auth(_) => Severity::Fatal,
             _ => Severity::Error,
         }

@@ -20,10 +20,14 @@ const PROTOCOL_3_0: u32 = 196_608;
 #[derive(Debug, thiserror::Error)]
 pub enum AuthFault {
     /// A method that the proxy does not know.
-    #[error("the server asks for {0}, which is not supported: use scram-sha-256 or md5 in pg_hba.conf")]
+    #[error(
+        "the server asks for {0}, which is not supported: use scram-sha-256 or md5 in pg_hba.conf"
+    )]
     Unsupported(String),
     /// A method that what is known of this user cannot answer.
-    #[error("the server asks for {asked}, which cannot be answered with {have}: give the user's password in auth.users, or use scram-sha-256 in pg_hba.conf")]
+    #[error(
+        "the server asks for {asked}, which cannot be answered with {have}: give the user's password in auth.users, or use scram-sha-256 in pg_hba.conf"
+    )]
     NoAnswer {
         /// The method.
         asked: &'static str,
@@ -31,7 +35,9 @@ pub enum AuthFault {
         have: &'static str,
     },
     /// A password would go over the network for all to read.
-    #[error("the server asks for the password in clear over a connection without TLS: set ssl_mode to require or use scram-sha-256 in pg_hba.conf")]
+    #[error(
+        "the server asks for the password in clear over a connection without TLS: set ssl_mode to require or use scram-sha-256 in pg_hba.conf"
+    )]
     Exposed,
     /// The SCRAM exchange failed on the server's side.
     #[error("{0}")]
@@ -207,7 +213,9 @@ impl Conversation<'_> {
     async fn request(&mut self) -> Result<Request, ConnectError> {
         let message = self.receive().await?;
         if message.tag() != b'R' {
-            return Err(ConnectError::Protocol("something else than an authentication request came"));
+            return Err(ConnectError::Protocol(
+                "something else than an authentication request came",
+            ));
         }
         read_request(message.body())
     }
@@ -223,7 +231,11 @@ impl Conversation<'_> {
                 b'S' => greeting.note_parameter(message.body())?,
                 b'K' => greeting.note_key(message.body())?,
                 b'Z' => ready = true,
-                _ => return Err(ConnectError::Protocol("an unknown message came before ReadyForQuery")),
+                _ => {
+                    return Err(ConnectError::Protocol(
+                        "an unknown message came before ReadyForQuery",
+                    ));
+                }
             }
         }
         Ok(greeting)

@@ -29,7 +29,9 @@ pub enum MessageError {
     #[error("{0}")]
     Frame(#[from] FrameError),
     /// Longer than anything that belongs here.
-    #[error("a message of {0} bytes, more than {MESSAGE_LEN_MAX}, while none that long is expected")]
+    #[error(
+        "a message of {0} bytes, more than {MESSAGE_LEN_MAX}, while none that long is expected"
+    )]
     TooLong(usize),
 }
 

@@ -73,7 +73,9 @@ impl ScramClient {
     pub fn challenge(self, server_first: &[u8]) -> Result<Challenge, ScramError> {
         let malformed = ScramError::Malformed("first");
         let text = std::str::from_utf8(server_first).map_err(|_| ScramError::Malformed("first"))?;
-        let Some((nonce, salt, iterations)) = read_server_first(text) else { return Err(malformed) };
+        let Some((nonce, salt, iterations)) = read_server_first(text) else {
+            return Err(malformed);
+        };
         let continues = nonce.strip_prefix(&self.nonce).is_some_and(|rest| !rest.is_empty());
         if !continues {
             return Err(ScramError::Nonce);

@@ -221,13 +221,21 @@ mod tests {
         // Made by PostgreSQL 15: create role alice password 'secret' with password_encryption = md5.
         let verifier = "md54a0a68b43b6cd5cf266fa02f196e2371";
         let hash = Md5Hash::parse(verifier).unwrap();
-        assert_eq!(format!("md5{}", Md5Hash::of(&Password::new("secret".into()), "alice").0), verifier);
+        assert_eq!(
+            format!("md5{}", Md5Hash::of(&Password::new("secret".into()), "alice").0),
+            verifier
+        );
         assert_eq!(hash.answer([1, 2, 3, 4]), "md598a0412b9c31436fc53776e863350083");
     }
 
     #[test]
     fn only_an_md5_verifier_is_read_as_one() {
-        for text in ["", "md5", "md5zz0a68b43b6cd5cf266fa02f196e2371", "md54A0A68B43B6CD5CF266FA02F196E2371"] {
+        for text in [
+            "",
+            "md5",
+            "md5zz0a68b43b6cd5cf266fa02f196e2371",
+            "md54A0A68B43B6CD5CF266FA02F196E2371",
+        ] {
             assert!(Md5Hash::parse(text).is_none(), "{text}");
         }
     }

@@ -78,7 +78,7 @@ async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer) {
     };
     match shaken {
         Ok(Handshake::Startup(stream, startup)) => login(&worker, stream, startup).await,
-        Ok(Handshake::Cancel(key)) => route_cancel(&worker, key).await,
+        Ok(Handshake::Cancel(_stream, key)) => route_cancel(&worker, key).await,
         Ok(Handshake::Closed) => {}
         Err(error) => tracing::info!(%peer, %error, "a client was refused"),
     }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::{client, server};
 
 use crate::net::socket::{Peer, Socket};
+use crate::net::tls::{ALPN, ListenerTls};
 
 /// How long a refused client may take to read why, and how much of what it still sends is thrown away meanwhile.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -36,8 +37,7 @@ impl ClientStream {
         Self { transport: ClientTransport::Plain(socket), peer }
     }
 
-    /// A stream after its TLS handshake.
-    pub fn tls(stream: server::TlsStream<Socket>, peer: Peer) -> Self {
+    fn tls(stream: server::TlsStream<Socket>, peer: Peer) -> Self {
         Self { transport: ClientTransport::Tls(Box::new(stream)), peer }
     }
 
@@ -60,6 +60,35 @@ impl ClientStream {
     /// True when the stream is encrypted.
     pub fn is_tls(&self) -> bool {
         matches!(self.transport, ClientTransport::Tls(_))
+    }
+
+    /// True when the client has sent bytes that were not read yet, below TLS if there is any.
+    pub fn has_unread(&self) -> bool {
+        match &self.transport {
+            ClientTransport::Plain(socket) => socket.has_unread(),
+            ClientTransport::Tls(stream) => stream.get_ref().0.has_unread(),
+        }
+    }
+
+    /// Shakes hands. A stream that is under TLS already stays as it is.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: dropped midway, the socket is closed.
+    pub async fn into_tls(self, listener: &ListenerTls) -> io::Result<Self> {
+        match self.transport {
+            ClientTransport::Plain(socket) => {
+                Ok(Self::tls(listener.accept(socket).await?, self.peer))
+            }
+            ClientTransport::Tls(_) => Ok(self),
+        }
+    }
+
+    /// True when client and proxy have agreed on the protocol `postgresql` during the TLS handshake.
+    pub fn has_agreed_on_protocol(&self) -> bool {
+        match &self.transport {
+            ClientTransport::Plain(_) => false,
+            ClientTransport::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(ALPN),
+        }
     }
 
     /// Sends the last message the client gets and closes: half at first, so that the kernel does not answer what the

@@ -47,7 +47,9 @@ pub enum TlsConfigError {
         source: rustls::Error,
     },
     /// TLS was asked for without a certificate or a key.
-    #[error("TLS mode \"{0}\" needs both a certificate and a key: set listen.tls.cert_file and listen.tls.key_file")]
+    #[error(
+        "TLS mode \"{0}\" needs both a certificate and a key: set listen.tls.cert_file and listen.tls.key_file"
+    )]
     Incomplete(ListenerTlsMode),
     /// Certificate and key do not fit, or are of a kind that TLS does not allow.
     #[error("certificate and key cannot be used: {0}")]
@@ -236,7 +238,10 @@ impl ServerTls {
         let provider = provider();
         let roots = || match root_cert_file {
             Some(path) => read_roots(path),
-            None => Ok((RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()), vec![])),
+            None => Ok((
+                RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+                vec![],
+            )),
         };
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
@@ -267,11 +272,20 @@ impl ServerTls {
         self.mode
     }
 
+    /// The same demands for another client library, which brings its own socket.
+    pub fn client_config(&self) -> ClientConfig {
+        ClientConfig::clone(&self.config)
+    }
+
     /// Shakes hands with a server that is known as `host`, a name or an address.
     ///
     /// # Cancel safety
     /// Not cancel safe: dropped midway, the socket is closed.
-    pub async fn connect(&self, socket: Socket, host: &str) -> io::Result<client::TlsStream<Socket>> {
+    pub async fn connect(
+        &self,
+        socket: Socket,
+        host: &str,
+    ) -> io::Result<client::TlsStream<Socket>> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         TlsConnector::from(Arc::clone(&self.config)).connect(name, socket).await
     }
@@ -300,7 +314,9 @@ fn read_certificates(
     Ok(certificates)
 }
 
-fn read_roots(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsConfigError> {
+fn read_roots(
+    path: &Path,
+) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsConfigError> {
     let certificates = read_certificates("root certificates", path)?;
     let mut roots = RootCertStore::empty();
     for certificate in &certificates {

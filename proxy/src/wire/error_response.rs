@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn an_error_is_written_with_its_fields_in_postgresqls_order() {
-        let expected = b"E\0\0\0\x43SFATAL\0VFATAL\0C3D000\0Mdatabase \"x\" does not exist\0Dd\0Hh\0\0";
+        let expected =
+            b"E\0\0\0\x3dSFATAL\0VFATAL\0C3D000\0Mdatabase \"x\" does not exist\0Dd\0Hh\0\0";
         assert_eq!(error_response(&example()), expected);
     }
 

@@ -83,10 +83,7 @@ mod tests {
         for (message, expected) in [
             (authentication_ok(), &b"R\0\0\0\x08\0\0\0\0"[..]),
             (authentication_md5([1, 2, 3, 4]), b"R\0\0\0\x0c\0\0\0\x05\x01\x02\x03\x04"),
-            (
-                authentication_sasl(&["SCRAM-SHA-256"]),
-                b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0",
-            ),
+            (authentication_sasl(&["SCRAM-SHA-256"]), b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0"),
             (authentication_sasl_continue(b"r=x".to_vec()), b"R\0\0\0\x0b\0\0\0\x0br=x"),
             (authentication_sasl_final(b"v=y".to_vec()), b"R\0\0\0\x0b\0\0\0\x0cv=y"),
             (parameter_status("a", "bc"), b"S\0\0\0\x09a\0bc\0"),

@@ -1,0 +1,144 @@
+//! Who may log in: passwords that are configured, and verifiers that PostgreSQL is asked for and that are kept a while.
+//!
+//! Must not know clients or their sockets.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lru::LruCache;
+use tokio::time::Instant;
+
+use crate::backend::secret::{KEY_LEN, Password};
+use crate::backend::target::Target;
+use crate::session::auth::lookup::{AuthQuery, LookupError};
+use crate::session::auth::verifier::{ScramVerifier, Verifier, random};
+
+/// Verifiers kept at most. One takes about 200 bytes.
+const CACHE_LEN_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("10,000 is not zero");
+
+/// Settings of authentication.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who asks PostgreSQL for verifiers; also a login of its own when the password is given. None: nobody is asked.
+    pub user: Option<String>,
+    /// The password of that user; none for servers that trust it.
+    pub password: Option<Password>,
+    /// The query, with the user's name as `$1`, that gives at most one row of name and verifier. None: the default,
+    /// which reads `pg_authid` and for that needs a superuser.
+    pub query: Option<String>,
+    /// The database that the query runs in.
+    pub database: String,
+    /// How long a verifier is trusted before it is read again.
+    pub cache_ttl: Duration,
+    /// Logins whose password is given.
+    pub users: Vec<User>,
+}
+
+/// A login whose password is given.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The role.
+    pub name: String,
+    /// Its password, also towards the server.
+    pub password: Password,
+}
+
+/// What a user's proof is checked against.
+#[derive(Debug)]
+pub struct Credential {
+    pub(super) verifier: Verifier,
+    pub(super) password: Option<Password>,
+}
+
+/// All that is known of users. Shared by all threads.
+pub struct Credentials {
+    given: HashMap<String, Arc<Credential>>,
+    query: Option<AuthQuery>,
+    cache: Mutex<LruCache<String, Cached>>,
+    cache_ttl: Duration,
+    mock_key: [u8; KEY_LEN],
+}
+
+struct Cached {
+    read_at: Instant,
+    credential: Arc<Credential>,
+}
+
+impl Credentials {
+    /// Derives the verifiers of the given passwords. The server is asked for others when the first of them is needed.
+    pub fn new(config: Config, target: Target) -> Self {
+        let asker = config.user.clone().zip(config.password.clone());
+        let asker = asker.map(|(name, password)| User { name, password });
+        let given = asker.into_iter().chain(config.users.iter().cloned());
+        Self {
+            given: given.map(|user| (user.name, Arc::new(Credential::of(user.password)))).collect(),
+            cache: Mutex::new(LruCache::new(CACHE_LEN_MAX)),
+            cache_ttl: config.cache_ttl,
+            query: AuthQuery::new(&config, target),
+            mock_key: random(),
+        }
+    }
+
+    /// What is known of a user, from the first source that knows it. None: no such user, or none with a password that
+    /// is still valid.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn find(&self, user: &str) -> Result<Option<Arc<Credential>>, LookupError> {
+        if let Some(credential) = self.given.get(user).cloned().or_else(|| self.cached(user)) {
+            return Ok(Some(credential));
+        }
+        let Some(query) = &self.query else { return Ok(None) };
+        let Some(text) = query.verifier(user).await? else { return Ok(None) };
+        let Some(verifier) = Verifier::parse(&text) else {
+            tracing::warn!(
+                user,
+                "the verifier of this user is neither SCRAM-SHA-256 nor md5: set its password anew"
+            );
+            return Ok(None);
+        };
+        let credential = Arc::new(Credential { verifier, password: None });
+        let cached = Cached { read_at: Instant::now(), credential: Arc::clone(&credential) };
+        self.lock().put(user.to_owned(), cached);
+        Ok(Some(credential))
+    }
+
+    /// Forgets a verifier that a proof did not fit: the password may have been changed, so the next login reads anew.
+    pub fn forget(&self, user: &str, credential: &Arc<Credential>) {
+        let mut cache = self.lock();
+        if cache.peek(user).is_some_and(|cached| Arc::ptr_eq(&cached.credential, credential)) {
+            cache.pop(user);
+        }
+    }
+
+    /// A verifier for a user who is not there.
+    pub(super) fn mock(&self, user: &str) -> ScramVerifier {
+        ScramVerifier::mock(user, &self.mock_key)
+    }
+
+    fn cached(&self, user: &str) -> Option<Arc<Credential>> {
+        let mut cache = self.lock();
+        let cached = cache.get(user)?;
+        (cached.read_at.elapsed() < self.cache_ttl).then(|| Arc::clone(&cached.credential))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<String, Cached>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Credential {
+    fn of(password: Password) -> Self {
+        let verifier = Verifier::Scram(ScramVerifier::of(&password));
+        Self { verifier, password: Some(password) }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({} given)", self.given.len())
+    }
+}
