@@ -1,0 +1,144 @@
+//! The command line: its verbs, its refusals, its exit codes.
+//!
+//! Reads arguments and hands over. Must not know how anything is done.
+
+mod error;
+mod logging;
+mod migrate;
+mod serve;
+mod signals;
+mod up;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use error::CliError;
+
+/// The PostgreSQL proxy and task database of an AI-driven CI/CD system.
+#[derive(Debug, Parser)]
+#[command(name = "taskmaster", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start a private PostgreSQL with the extension, the schema and the proxy in front
+    Up(UpArgs),
+    /// Start the proxy in front of a PostgreSQL that is there
+    Serve(ServeArgs),
+    /// Apply, revert or list the schema's steps
+    Migrate(MigrateArgs),
+}
+
+#[derive(Debug, Args)]
+struct UpArgs {
+    /// The proxy's port on 127.0.0.1
+    #[arg(long, default_value_t = 6432, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// The directory that keeps everything
+    #[arg(long, default_value = ".taskmaster")]
+    data_dir: PathBuf,
+    /// The directory with initdb and postgres [default: found on PATH and in the usual places]
+    #[arg(long)]
+    pg_bindir: Option<PathBuf>,
+    /// The directory with taskmaster.so, .control and .sql [default: extension/ beside this program]
+    #[arg(long)]
+    extension_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// The configuration file; without one the defaults and the environment hold
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Check the configuration and exit
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Args)]
+struct MigrateArgs {
+    #[command(subcommand)]
+    direction: Direction,
+    /// The configuration file; without one the defaults and the environment hold
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Direction {
+    /// Apply what is pending
+    Up {
+        /// The last step to apply, such as 3 or 0003
+        #[arg(long, default_value = "latest")]
+        to: String,
+    },
+    /// Revert one step, or down to a step
+    Down {
+        /// The step that stays, such as 3; 0 reverts all; "previous" reverts one
+        #[arg(long, default_value = "previous")]
+        to: String,
+    },
+    /// List the steps and what the database has of them
+    Status,
+}
+
+/// Runs what the arguments say and returns when it is done.
+///
+/// # Errors
+/// One line that says what went wrong and what to do, with its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        // Help and version come this way, too; clap knows which stream they belong to.
+        Err(refusal) => refusal.exit(),
+    };
+    match cli.verb {
+        Verb::Up(arguments) => up::run(arguments),
+        Verb::Serve(arguments) => serve::run(&arguments),
+        Verb::Migrate(arguments) => migrate::run(&arguments),
+    }
+}
+
+/// The runtime of the main thread; the listener's workers have their own.
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::system)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_of_the_manual_is_understood() {
+        let lines = [
+            "taskmaster up",
+            "taskmaster up --port 7000 --data-dir /x --pg-bindir /usr/lib/postgresql/15/bin",
+            "taskmaster serve --config taskmaster.toml --check",
+            "taskmaster migrate up --to 3 --config taskmaster.toml",
+            "taskmaster migrate --config taskmaster.toml down --to 0",
+            "taskmaster migrate status",
+        ];
+        for line in lines {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_a_usage_error() {
+        for line in ["taskmaster", "taskmaster up --port 0", "taskmaster migrate sideways"] {
+            assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `taskmaster migrate up | down | status`: straight to the configured server, past any pooler.
+
+use std::fmt::Display;
+
+use taskmaster_migrations::{
+    DownTo, Event, MigrateError, Runner, StepState, StepStatus, Target, TlsMode, UpTo, connect,
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{CliError, Direction, MigrateArgs, runtime};
+use crate::config::{Config, Environment};
+use crate::net::tls::{ServerTls, SslMode};
+
+pub(super) fn run(arguments: &MigrateArgs) -> Result<(), CliError> {
+    let config = Config::load(arguments.config.as_deref(), &Environment::of_process()?)?;
+    let order = Order::parse(&arguments.direction)?;
+    runtime()?.block_on(carry_out(&config, order))
+}
+
+/// What to do, with its goal understood.
+enum Order {
+    Up(UpTo),
+    Down(DownTo),
+    Status,
+}
+
+impl Order {
+    fn parse(direction: &Direction) -> Result<Self, CliError> {
+        match direction {
+            Direction::Up { to } => {
+                to.parse().map(Self::Up).map_err(|error| not_a_step(to, &error))
+            }
+            Direction::Down { to } => {
+                to.parse().map(Self::Down).map_err(|error| not_a_step(to, &error))
+            }
+            Direction::Status => Ok(Self::Status),
+        }
+    }
+}
+
+async fn carry_out(config: &Config, order: Order) -> Result<(), CliError> {
+    let tls = ServerTls::load(config.server.ssl_mode, config.server.ssl_root_cert_file.as_deref());
+    let tls = tls.map_err(CliError::usage)?;
+    let connector = MakeRustlsConnect::new(tls.client_config());
+    let connection = connect(&target(config), connector).await.map_err(failed)?;
+    let mut runner = Runner::new(connection);
+    let mut print = |event: &Event| println!("{event}");
+    match order {
+        Order::Up(to) => {
+            let report = runner.up(to, &mut print).await.map_err(failed)?;
+            println!("{} steps applied", report.steps.len());
+        }
+        Order::Down(to) => {
+            let report = runner.down(to, &mut print).await.map_err(failed)?;
+            println!("{} steps reverted", report.steps.len());
+        }
+        Order::Status => {
+            let steps = runner.status().await.map_err(failed)?;
+            steps.iter().for_each(|step| println!("{}", line(step)));
+        }
+    }
+    Ok(())
+}
+
+fn target(config: &Config) -> Target {
+    let (server, user) = (&config.server, config.auth.user.as_str());
+    let mut target = Target::new(server.host.as_str(), server.port, user, config.dbname.as_str());
+    target.password = config.auth.password.as_ref().map(|password| password.reveal().to_owned());
+    target.connect_timeout = server.connect_timeout;
+    target.tls = match server.ssl_mode {
+        SslMode::Disable => TlsMode::Disable,
+        SslMode::Prefer => TlsMode::Prefer,
+        // The connector verifies what these two ask for.
+        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => TlsMode::Require,
+    };
+    target
+}
+
+fn line(step: &StepStatus) -> String {
+    let state = match step.state {
+        StepState::Applied => "applied",
+        StepState::Pending => "pending",
+        StepState::Changed => "changed",
+        StepState::Unknown => "unknown",
+    };
+    let when = step.applied_at.as_deref().unwrap_or("-");
+    format!("{}  {state:<8} {when:<28} {}", step.version, step.name)
+}
+
+fn not_a_step(to: &str, error: &dyn Display) -> CliError {
+    CliError::usage(format!("--to {to}: {error}"))
+}
+
+fn failed(error: MigrateError) -> CliError {
+    let hint = error.hint().unwrap_or_else(|| "correct that and run it again".to_owned());
+    CliError::with_exit_code(format!("{error}: {hint}"), error.kind().exit_code())
+}

@@ -1,0 +1,21 @@
+//! `taskmaster up`.
+
+use super::signals::{self, Hangup};
+use super::{CliError, UpArgs, logging, runtime};
+use crate::config::{Environment, Log, LogFormat};
+use crate::embedded::{self, UpOptions};
+
+pub(super) fn run(arguments: UpArgs) -> Result<(), CliError> {
+    // The steps are the output; the log speaks only when something is wrong.
+    logging::start(&Log { format: LogFormat::Text, level: "warn".to_owned() });
+    let options = UpOptions {
+        port: arguments.port,
+        data_dir: arguments.data_dir,
+        pg_bindir: arguments.pg_bindir,
+        extension_dir: arguments.extension_dir,
+        // DB_HOST and the like are meant for a server that is there; this one is our own.
+        environment: Environment::of_process()?.with_prefix("DB_POOL_"),
+    };
+    let stops = signals::count(Hangup::Ends)?;
+    Ok(runtime()?.block_on(embedded::up(&options, stops))?)
+}

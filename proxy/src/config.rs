@@ -1,0 +1,176 @@
+//! The configuration: one TOML file, the environment over it, typed and checked once.
+//!
+//! Composes what the layers below define and knows every bound. Must not open sockets or start
+//! anything; reads the configuration file and the password files it names.
+
+mod environment;
+mod error;
+mod raw;
+mod reader;
+mod sections;
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use environment::Environment;
+pub use error::{ConfigError, Origin};
+
+use crate::backend::secret::Password;
+use crate::backend::target;
+use crate::net::tls::ListenerTlsConfig;
+use crate::pool::{self, PoolMode};
+
+/// The database of the original project, which the migrations go to when none is named.
+pub const DEFAULT_DATABASE: &str = "codegen-taskmaster-db";
+
+/// Everything that `taskmaster serve` is told. Debug shows no secret.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where clients come in.
+    pub listen: Listen,
+    /// TLS towards clients.
+    pub tls: ListenerTlsConfig,
+    /// The PostgreSQL behind.
+    pub server: target::Config,
+    /// The database that the migrations go to and that `auth.user` logs in to.
+    pub dbname: String,
+    /// Who may log in and how that is found out.
+    pub auth: Auth,
+    /// Every pool, unless `databases` says otherwise.
+    pub pool: pool::Config,
+    /// What differs for single databases.
+    pub databases: Vec<Database>,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Where clients come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// A name or an address; all it resolves to are listened on.
+    pub host: String,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+    /// Where `.s.PGSQL.<port>` is made.
+    pub unix_socket_dir: Option<PathBuf>,
+    /// Threads that serve clients.
+    pub workers: NonZeroUsize,
+    /// Clients at once.
+    pub client_max: usize,
+    /// From the first byte to the end of the login.
+    pub login_timeout: Duration,
+    /// How long a shutdown waits for transactions.
+    pub drain_timeout: Duration,
+}
+
+/// Who may log in.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// The login that runs `query`.
+    pub user: String,
+    /// Its password.
+    pub password: Option<Password>,
+    /// The statement that reads (name, verifier) of a user; the default one when absent.
+    pub query: Option<String>,
+    /// How long a verifier is trusted.
+    pub cache_ttl: Duration,
+    /// Logins whose password is known.
+    pub users: Vec<Login>,
+}
+
+/// A login whose password is known.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The name of the user.
+    pub name: String,
+    /// The password.
+    pub password: Password,
+}
+
+/// What differs for one database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// The name that clients use.
+    pub name: String,
+    /// The name on the server, when it is another.
+    pub dbname: Option<String>,
+    /// In place of `pool.mode`.
+    pub pool_mode: Option<PoolMode>,
+    /// In place of `pool.max`.
+    pub pool_max: Option<usize>,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// A level, or directives as in RUST_LOG.
+    pub level: String,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads the file, if one is named, and puts the environment over it.
+    ///
+    /// # Errors
+    /// The first refusal, in one line that names the key, its value, the bound and what to do.
+    pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Self::parse("", Path::new(""), environment) };
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        Self::parse(&text, path, environment)
+    }
+
+    /// Checks `text` as if it had been read from `path`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(
+        text: &str,
+        path: &Path,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let raw: raw::File = toml::from_str(text).map_err(|error| syntax(text, path, &error))?;
+        let read = reader::Reader { file: path, environment };
+        let dbname = read.text("server.dbname", raw.server.dbname.as_ref())?;
+        Ok(Self {
+            listen: sections::listen(&read, &raw.listen)?,
+            tls: sections::tls(&read, &raw.listen.tls)?,
+            server: sections::server(&read, &raw.server)?,
+            dbname: dbname.unwrap_or_else(|| DEFAULT_DATABASE.to_owned()),
+            auth: sections::auth(&read, &raw.auth)?,
+            pool: sections::pool(&read, &raw.pool, &raw.server)?,
+            databases: sections::databases(&read, &raw.databases)?,
+            log: sections::log(&read, &raw.log)?,
+        })
+    }
+}
+
+/// The parser's own report has several lines and quotes the file, which may hold a password.
+fn syntax(text: &str, path: &Path, error: &toml::de::Error) -> ConfigError {
+    let at = error.span().map(|span| position(text, span.start)).unwrap_or_default();
+    let message = error.message().replace('\n', ", ");
+    ConfigError::Syntax { path: path.to_owned(), at, message }
+}
+
+fn position(text: &str, offset: usize) -> String {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!(":{line}:{column}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! The shape of the file, before anything is checked. Numbers are wide so that a refusal can name them.
+
+use serde::Deserialize;
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(super) struct $name { $(pub(super) $field: $type,)* }
+    };
+}
+
+section! {
+    /// The whole file.
+    File {
+        listen: Listen,
+        server: Server,
+        auth: Auth,
+        pool: Pool,
+        databases: Vec<Database>,
+        log: Log,
+    }
+}
+
+section! {
+    /// `[listen]`
+    Listen {
+        host: Option<String>,
+        port: Option<i64>,
+        unix_socket_dir: Option<String>,
+        workers: Option<i64>,
+        client_max: Option<i64>,
+        login_timeout_ms: Option<i64>,
+        drain_timeout_ms: Option<i64>,
+        tls: ListenTls,
+    }
+}
+
+section! {
+    /// `[listen.tls]`
+    ListenTls {
+        mode: Option<String>,
+        cert_file: Option<String>,
+        key_file: Option<String>,
+    }
+}
+
+section! {
+    /// `[server]`
+    Server {
+        host: Option<String>,
+        port: Option<i64>,
+        dbname: Option<String>,
+        ssl_mode: Option<String>,
+        ssl_root_cert_file: Option<String>,
+        connect_timeout_ms: Option<i64>,
+        connect_retry_interval_ms: Option<i64>,
+        down_after_ms: Option<i64>,
+    }
+}
+
+section! {
+    /// `[auth]`
+    Auth {
+        user: Option<String>,
+        password: Option<Hidden>,
+        password_file: Option<String>,
+        query: Option<String>,
+        cache_ttl_ms: Option<i64>,
+        users: Vec<User>,
+    }
+}
+
+section! {
+    /// `[[auth.users]]`
+    User {
+        name: Option<String>,
+        password: Option<Hidden>,
+        password_file: Option<String>,
+    }
+}
+
+section! {
+    /// `[pool]`
+    Pool {
+        mode: Option<String>,
+        min: Option<i64>,
+        max: Option<i64>,
+        acquire_timeout_ms: Option<i64>,
+        idle_timeout_ms: Option<i64>,
+        destroy_timeout_ms: Option<i64>,
+        reap_interval_ms: Option<i64>,
+        max_uses: Option<i64>,
+        max_lifetime_ms: Option<i64>,
+        statements_max: Option<i64>,
+        queue_len_max: Option<i64>,
+        pools_max: Option<i64>,
+    }
+}
+
+section! {
+    /// `[[databases]]`
+    Database {
+        name: Option<String>,
+        dbname: Option<String>,
+        pool_mode: Option<String>,
+        pool_max: Option<i64>,
+    }
+}
+
+section! {
+    /// `[log]`
+    Log {
+        format: Option<String>,
+        level: Option<String>,
+    }
+}
+
+/// A text that no Debug output shows.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Hidden(pub(super) String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("redacted")
+    }
+}

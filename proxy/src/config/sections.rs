@@ -1,0 +1,250 @@
+//! The rules of each section: defaults, bounds, and what must fit together.
+//!
+//! Must not know where a value comes from; see `reader`.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::reader::{Reader, TIME_MAX_MS};
+use super::{Auth, ConfigError, Database, Listen, Log, LogFormat, Login, raw};
+use crate::backend::target;
+use crate::net::tls::{ListenerTlsConfig, ListenerTlsMode, SslMode};
+use crate::pool::{self, PoolMode};
+
+const POOL_MODES: [(&str, PoolMode); 2] =
+    [("transaction", PoolMode::Transaction), ("session", PoolMode::Session)];
+const TLS_MODES: [(&str, ListenerTlsMode); 3] = [
+    ("disable", ListenerTlsMode::Disable),
+    ("allow", ListenerTlsMode::Allow),
+    ("require", ListenerTlsMode::Require),
+];
+const SSL_MODES: [(&str, SslMode); 5] = [
+    ("disable", SslMode::Disable),
+    ("prefer", SslMode::Prefer),
+    ("require", SslMode::Require),
+    ("verify-ca", SslMode::VerifyCa),
+    ("verify-full", SslMode::VerifyFull),
+];
+const LOG_FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+/// A cancel key names its worker in six bits.
+const WORKERS_MAX: i64 = 64;
+/// PostgreSQL's own limit of `max_connections` (guc_tables.c).
+const CONNECTIONS_MAX: i64 = 262_143;
+
+pub(super) fn listen(read: &Reader<'_>, raw: &raw::Listen) -> Result<Listen, ConfigError> {
+    let host = read.text("listen.host", raw.host.as_ref())?;
+    let workers = read.number("listen.workers", raw.workers, 1, 1..=WORKERS_MAX)?;
+    let workers = usize::try_from(workers).ok().and_then(NonZeroUsize::new);
+    Ok(Listen {
+        host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
+        port: read.count("listen.port", raw.port, 6432, 0..=65_535)?,
+        unix_socket_dir: read.path("listen.unix_socket_dir", raw.unix_socket_dir.as_ref())?,
+        workers: workers.unwrap_or(NonZeroUsize::MIN),
+        client_max: read.count("listen.client_max", raw.client_max, 10_000, 1..=1_000_000)?,
+        login_timeout: read.time(
+            "listen.login_timeout_ms",
+            raw.login_timeout_ms,
+            Duration::from_secs(15),
+            100,
+        )?,
+        drain_timeout: read.time(
+            "listen.drain_timeout_ms",
+            raw.drain_timeout_ms,
+            Duration::from_secs(30),
+            0,
+        )?,
+    })
+}
+
+pub(super) fn tls(
+    read: &Reader<'_>,
+    raw: &raw::ListenTls,
+) -> Result<ListenerTlsConfig, ConfigError> {
+    let mode = read.word("listen.tls.mode", raw.mode.as_ref(), &TLS_MODES)?.unwrap_or_default();
+    let cert_file = read.path("listen.tls.cert_file", raw.cert_file.as_ref())?;
+    let key_file = read.path("listen.tls.key_file", raw.key_file.as_ref())?;
+    let half = cert_file.is_some() != key_file.is_some();
+    if half || (mode == ListenerTlsMode::Require && cert_file.is_none()) {
+        return Err(ConfigError::Conflict {
+            what: format!("listen.tls.mode is {mode} and a certificate or its key is missing"),
+            remedy: "give both listen.tls.cert_file and listen.tls.key_file".to_owned(),
+        });
+    }
+    Ok(ListenerTlsConfig { mode, cert_file, key_file })
+}
+
+pub(super) fn server(read: &Reader<'_>, raw: &raw::Server) -> Result<target::Config, ConfigError> {
+    let host = read.text("server.host", raw.host.as_ref())?;
+    let ssl_mode = read.word("server.ssl_mode", raw.ssl_mode.as_ref(), &SSL_MODES)?;
+    let root = read.path("server.ssl_root_cert_file", raw.ssl_root_cert_file.as_ref())?;
+    let thirty = Duration::from_secs(30);
+    Ok(target::Config {
+        host: host.unwrap_or_else(|| "localhost".to_owned()),
+        port: read.count("server.port", raw.port, 5432, 1..=65_535)?,
+        ssl_mode: ssl_mode.unwrap_or_default(),
+        ssl_root_cert_file: root,
+        connect_timeout: read.time(
+            "server.connect_timeout_ms",
+            raw.connect_timeout_ms,
+            thirty,
+            10,
+        )?,
+    })
+}
+
+pub(super) fn auth(read: &Reader<'_>, raw: &raw::Auth) -> Result<Auth, ConfigError> {
+    let minute = Duration::from_secs(60);
+    let user = read.text("auth.user", raw.user.as_ref())?;
+    let user = user.unwrap_or_else(|| "software_developer".to_owned());
+    let password =
+        read.password("auth.password", raw.password.as_ref(), raw.password_file.as_ref())?;
+    let users = logins(read, raw, &user)?;
+    Ok(Auth {
+        user,
+        password,
+        query: read.text("auth.query", raw.query.as_ref())?,
+        cache_ttl: read.time("auth.cache_ttl_ms", raw.cache_ttl_ms, minute, 0)?,
+        users,
+    })
+}
+
+fn logins(read: &Reader<'_>, raw: &raw::Auth, first: &str) -> Result<Vec<Login>, ConfigError> {
+    let mut names = BTreeSet::from([first.to_owned()]);
+    let mut logins = Vec::with_capacity(raw.users.len());
+    for (at, user) in raw.users.iter().enumerate() {
+        let key = format!("auth.users[{at}]");
+        let name = read.text(&format!("{key}.name"), user.name.as_ref())?;
+        let name = name.ok_or_else(|| missing(&format!("{key}.name")))?;
+        let password_key = format!("{key}.password");
+        let password =
+            read.password(&password_key, user.password.as_ref(), user.password_file.as_ref())?;
+        let password = password.ok_or_else(|| missing(&password_key))?;
+        if !names.insert(name.clone()) {
+            return Err(read.refuse(&format!("{key}.name"), &name, "give each user once"));
+        }
+        logins.push(Login { name, password });
+    }
+    Ok(logins)
+}
+
+pub(super) fn pool(
+    read: &Reader<'_>,
+    raw: &raw::Pool,
+    server: &raw::Server,
+) -> Result<pool::Config, ConfigError> {
+    let seed = pool::Config::default();
+    let max = read.count("pool.max", raw.max, seed.max, 1..=CONNECTIONS_MAX)?;
+    let min = read.count("pool.min", raw.min, seed.min.min(max), 0..=CONNECTIONS_MAX)?;
+    if min > max {
+        return Err(read.refuse(
+            "pool.min",
+            min,
+            &format!("give at most pool.max, which is {max}"),
+        ));
+    }
+    let mode = read.word("pool.mode", raw.mode.as_ref(), &POOL_MODES)?;
+    let sized = pool::Config { mode: mode.unwrap_or_default(), min, max, ..seed };
+    pool_limits(read, raw, pool_times(read, raw, server, sized)?)
+}
+
+fn pool_times(
+    read: &Reader<'_>,
+    raw: &raw::Pool,
+    server: &raw::Server,
+    seed: pool::Config,
+) -> Result<pool::Config, ConfigError> {
+    let pool = |name: &str, given, default, least| {
+        read.time(&format!("pool.{name}_ms"), given, default, least)
+    };
+    let (retry, down) = (server.connect_retry_interval_ms, server.down_after_ms);
+    let retry =
+        read.time("server.connect_retry_interval_ms", retry, seed.connect_retry_interval, 1);
+    Ok(pool::Config {
+        acquire_timeout: pool("acquire_timeout", raw.acquire_timeout_ms, seed.acquire_timeout, 1)?,
+        idle_timeout: pool("idle_timeout", raw.idle_timeout_ms, seed.idle_timeout, 1)?,
+        destroy_timeout: pool("destroy_timeout", raw.destroy_timeout_ms, seed.destroy_timeout, 1)?,
+        reap_interval: pool("reap_interval", raw.reap_interval_ms, seed.reap_interval, 10)?,
+        max_lifetime: lifetime(read, raw.max_lifetime_ms, seed.max_lifetime)?,
+        connect_retry_interval: retry?,
+        down_after: read.time("server.down_after_ms", down, seed.down_after, 0)?,
+        ..seed
+    })
+}
+
+/// A connection may live longer than a day: thirty.
+fn lifetime(
+    read: &Reader<'_>,
+    given: Option<i64>,
+    default: Duration,
+) -> Result<Duration, ConfigError> {
+    let default = i64::try_from(default.as_millis()).unwrap_or(TIME_MAX_MS);
+    let ms = read.number("pool.max_lifetime_ms", given, default, 1_000..=30 * TIME_MAX_MS)?;
+    Ok(Duration::from_millis(ms.unsigned_abs()))
+}
+
+fn pool_limits(
+    read: &Reader<'_>,
+    raw: &raw::Pool,
+    seed: pool::Config,
+) -> Result<pool::Config, ConfigError> {
+    let count = |name: &str, given, default, bounds| {
+        read.count(&format!("pool.{name}"), given, default, bounds)
+    };
+    let (statements, queue, pools) = (seed.statements_max, seed.queue_len_max, seed.pools_max);
+    Ok(pool::Config {
+        max_uses: read.count("pool.max_uses", raw.max_uses, seed.max_uses, 1..=4_294_967_295)?,
+        statements_max: count("statements_max", raw.statements_max, statements, 0..=100_000)?,
+        queue_len_max: count("queue_len_max", raw.queue_len_max, queue, 0..=1_000_000)?,
+        pools_max: count("pools_max", raw.pools_max, pools, 1..=100_000)?,
+        ..seed
+    })
+}
+
+pub(super) fn databases(
+    read: &Reader<'_>,
+    raw: &[raw::Database],
+) -> Result<Vec<Database>, ConfigError> {
+    let mut names = BTreeSet::new();
+    let mut databases = Vec::with_capacity(raw.len());
+    for (at, database) in raw.iter().enumerate() {
+        let made = one_database(read, &format!("databases[{at}]"), database)?;
+        if !names.insert(made.name.clone()) {
+            let key = format!("databases[{at}].name");
+            return Err(read.refuse(&key, &made.name, "give each database once"));
+        }
+        databases.push(made);
+    }
+    Ok(databases)
+}
+
+fn one_database(read: &Reader<'_>, at: &str, raw: &raw::Database) -> Result<Database, ConfigError> {
+    let key = |name: &str| format!("{at}.{name}");
+    let name = read.text(&key("name"), raw.name.as_ref())?;
+    let pool_max =
+        raw.pool_max.map(|max| read.count(&key("pool_max"), Some(max), 1, 1..=CONNECTIONS_MAX));
+    Ok(Database {
+        name: name.ok_or_else(|| missing(&key("name")))?,
+        dbname: read.text(&key("dbname"), raw.dbname.as_ref())?,
+        pool_mode: read.word(&key("pool_mode"), raw.pool_mode.as_ref(), &POOL_MODES)?,
+        pool_max: pool_max.transpose()?,
+    })
+}
+
+pub(super) fn log(read: &Reader<'_>, raw: &raw::Log) -> Result<Log, ConfigError> {
+    let format = read.word("log.format", raw.format.as_ref(), &LOG_FORMATS)?;
+    let level = read.text("log.level", raw.level.as_ref())?.unwrap_or_else(|| "info".to_owned());
+    // `try_new` takes the same directives as RUST_LOG does.
+    if tracing_subscriber::EnvFilter::try_new(&level).is_err() {
+        let rule = "give error, warn, info, debug or trace, or directives such as info,taskmaster_proxy::pool=debug";
+        return Err(read.refuse("log.level", &level, rule));
+    }
+    Ok(Log { format: format.unwrap_or_default(), level })
+}
+
+fn missing(key: &str) -> ConfigError {
+    ConfigError::Conflict {
+        what: format!("{key} is missing"),
+        remedy: "give it, or leave the whole entry out".to_owned(),
+    }
+}

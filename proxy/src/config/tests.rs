@@ -1,0 +1,134 @@
+//! Tables over the configuration: defaults, overrides, refusals.
+
+use super::*;
+use crate::net::tls::{ListenerTlsMode, SslMode};
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("/etc/taskmaster.toml"), &Environment::default())
+}
+
+fn with_environment<const N: usize>(pairs: [(&str, &str); N]) -> Result<Config, ConfigError> {
+    Config::load(None, &Environment::from(pairs))
+}
+
+fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+#[test]
+fn without_a_file_the_defaults_of_the_original_hold() {
+    let config = parse("").unwrap();
+    assert_eq!((config.listen.host.as_str(), config.listen.port), ("127.0.0.1", 6432));
+    assert_eq!((config.server.host.as_str(), config.server.port), ("localhost", 5432));
+    assert_eq!(config.server.ssl_mode, SslMode::Prefer);
+    assert_eq!(config.auth.user, "software_developer");
+    assert_eq!(config.dbname, "codegen-taskmaster-db");
+    assert_eq!(config.pool, pool::Config::default());
+}
+
+#[test]
+fn the_environment_of_the_original_goes_before_the_file() {
+    let environment = Environment::from([
+        ("DB_HOST", "db.example"),
+        ("DB_PORT", "5433"),
+        ("DB_NAME", "tasks"),
+        ("DB_USER", "alice"),
+        ("DB_PASSWORD", "s3cret"),
+        ("DB_SSL_MODE", "require"),
+        ("DB_POOL_MIN", "3"),
+        ("DB_POOL_MAX", "20"),
+        ("DB_POOL_IDLE_TIMEOUT", "11000"),
+        ("DB_POOL_ACQUIRE_TIMEOUT", "12000"),
+        ("DB_POOL_CREATE_TIMEOUT", "13000"),
+        ("DB_POOL_MAX_LIFETIME_SECONDS", "1800"),
+        ("CLOUDFLARE_ENABLED", "true"),
+    ]);
+    let text = "[server]\nhost = 'elsewhere'\nport = 1\n[pool]\nmax = 7";
+    let config = Config::parse(text, Path::new(""), &environment).unwrap();
+    assert_eq!((config.server.host.as_str(), config.server.port), ("db.example", 5433));
+    assert_eq!((config.dbname.as_str(), config.auth.user.as_str()), ("tasks", "alice"));
+    assert_eq!(config.auth.password.as_ref().unwrap().reveal(), "s3cret");
+    assert_eq!(config.server.ssl_mode, SslMode::Require);
+    assert_eq!((config.pool.min, config.pool.max), (3, 20));
+    assert_eq!((config.pool.idle_timeout, config.pool.acquire_timeout), (ms(11_000), ms(12_000)));
+    assert_eq!(config.server.connect_timeout, ms(13_000));
+    assert_eq!(config.pool.max_lifetime, ms(1_800_000));
+    assert!(!format!("{config:?} {environment:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    assert_eq!(with_environment([("DB_PORT", " ")]).unwrap().server.port, 5432);
+}
+
+#[test]
+fn every_refusal_names_key_value_bound_and_origin_in_one_line() {
+    let cases = [
+        ("[pool]\nmax = 0", "pool.max = 0 (in /etc/taskmaster.toml)", "from 1 to 262143"),
+        ("[pool]\nmin = 11", "pool.min = 11", "at most pool.max, which is 10"),
+        ("[listen]\nport = 65536", "listen.port = 65536", "from 0 to 65535"),
+        ("[listen]\nhost = ''", "listen.host = ", "leave the key out"),
+        ("[listen]\nworkers = 0", "listen.workers = 0", "from 1 to 64"),
+        ("[server]\nssl_mode = 'yes'", "server.ssl_mode = yes", "verify-full"),
+        ("[pool]\nmode = 'statement'", "pool.mode = statement", "transaction, session"),
+        ("[pool]\nacquire_timeout_ms = -1", "pool.acquire_timeout_ms = -1", "from 1 to 86400000"),
+        ("[log]\nlevel = 'a=b=c'", "log.level = a=b=c", "debug"),
+        ("[listen.tls]\nmode = 'require'", "listen.tls.mode is require", "cert_file"),
+        ("[listen.tls]\ncert_file = 'x'", "key is missing", "listen.tls.key_file"),
+        ("[[auth.users]]\nname = 'a'", "auth.users[0].password is missing", "give it"),
+        ("[[databases]]\npool_max = 1", "databases[0].name is missing", "give it"),
+        ("[pool]\nmaximum = 1", "/etc/taskmaster.toml:2:1", "maximum"),
+        ("[pool]\nmax = 'ten'", "/etc/taskmaster.toml:2:7", "string"),
+        ("[auth]\npassword = 'a'\npassword_file = 'b'", "are both given", "leave one"),
+        ("[auth]\npassword_file = '/nonexistent/pw'", "/nonexistent/pw", "--config"),
+    ];
+    for (text, names, bound) in cases {
+        let refusal = parse(text).unwrap_err().to_string();
+        assert!(refusal.contains(names) && refusal.contains(bound), "{text:?}: {refusal}");
+        assert!(!refusal.contains('\n'), "{refusal}");
+    }
+}
+
+#[test]
+fn a_refused_variable_is_called_by_its_own_name() {
+    let refusal = with_environment([("DB_POOL_MAX", "ten")]).unwrap_err().to_string();
+    assert!(refusal.starts_with("DB_POOL_MAX = ten (from the environment)"), "{refusal}");
+    let refusal = with_environment([("DB_SSL_MODE", "on")]).unwrap_err().to_string();
+    assert!(refusal.starts_with("DB_SSL_MODE = on"), "{refusal}");
+}
+
+#[test]
+fn a_syntax_error_does_not_quote_the_file() {
+    let refusal = parse("[auth]\npassword = \"hunter2\n").unwrap_err().to_string();
+    assert!(!refusal.contains("hunter2"), "{refusal}");
+}
+
+#[test]
+fn a_pool_smaller_than_the_default_minimum_is_allowed() {
+    let config = parse("[pool]\nmax = 1").unwrap();
+    assert_eq!((config.pool.min, config.pool.max), (1, 1));
+}
+
+#[test]
+fn files_are_looked_for_beside_the_configuration() {
+    let text = "[listen.tls]\ncert_file = 'server.crt'\nkey_file = '/keys/server.key'";
+    let tls = parse(text).unwrap().tls;
+    assert_eq!(tls.mode, ListenerTlsMode::Allow);
+    assert_eq!(tls.cert_file.unwrap(), Path::new("/etc/server.crt"));
+    assert_eq!(tls.key_file.unwrap(), Path::new("/keys/server.key"));
+}
+
+#[test]
+fn databases_and_users_are_given_once() {
+    let twice = "[[databases]]\nname = 'app'\n[[databases]]\nname = 'app'";
+    assert!(parse(twice).unwrap_err().to_string().contains("each database once"));
+    let twice = "[auth]\nuser = 'a'\n[[auth.users]]\nname = 'a'\npassword = 'x'";
+    assert!(parse(twice).unwrap_err().to_string().contains("each user once"));
+}
+
+#[test]
+fn the_example_is_valid_and_holds_the_defaults() {
+    let text = include_str!("../../../taskmaster.example.toml");
+    let example = parse(text).unwrap();
+    assert_eq!(format!("{example:?}"), format!("{:?}", parse("").unwrap()));
+}

@@ -1,0 +1,29 @@
+//! The migrations, applied to the private cluster.
+//!
+//! Must not know what is in them.
+
+use taskmaster_migrations::{MigrateError, Runner, Target, TlsMode, UpTo, connect};
+use tokio_postgres::NoTls;
+
+use super::EmbeddedError;
+use super::roles::{DATABASE, Entrance, SUPERUSER};
+
+/// Brings the application's database to the newest step and returns how many were applied.
+///
+/// # Errors
+/// The runner's own words.
+pub(super) async fn migrate(entrance: Entrance<'_>) -> Result<usize, EmbeddedError> {
+    let host = entrance.socket_dir.to_string_lossy();
+    let mut target = Target::new(host.as_ref(), entrance.port, SUPERUSER, DATABASE);
+    target.password = Some(entrance.secrets.superuser.clone());
+    target.tls = TlsMode::Disable;
+    let connection = connect(&target, NoTls).await.map_err(failed)?;
+    let mut runner = Runner::new(connection);
+    let report = runner.up(UpTo::Latest, &mut |_| {}).await.map_err(failed)?;
+    Ok(report.steps.len())
+}
+
+fn failed(error: MigrateError) -> EmbeddedError {
+    let hint = error.hint().unwrap_or_else(|| "correct that and run it again".to_owned());
+    EmbeddedError::Migrations(format!("the migrations failed: {error}: {hint}"))
+}
