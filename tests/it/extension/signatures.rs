@@ -73,7 +73,11 @@ async fn the_extension_owns_functions_and_nothing_else() {
 async fn the_readers_work_in_parallel_workers_and_read_only_transactions() {
     let session = fresh().await;
     session.run("select create_task('a'); select create_task('b')").await;
-    let sql = "begin read only; set local force_parallel_mode = on; \
+    // The setting that sends every query to a worker has another name from PostgreSQL 16 on.
+    let everything_to_workers = "select set_config(name, 'on', false) from pg_settings \
+        where name in ('force_parallel_mode', 'debug_parallel_query')";
+    assert_eq!(session.text(everything_to_workers).await, "on");
+    let sql = "begin read only; \
         select sum(calculate_task_completion(id) + \
                    (select count(*) from get_task_hierarchy(id))) from tasks; commit";
     assert_eq!(session.text(sql).await, "2.00");
