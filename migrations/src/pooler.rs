@@ -13,8 +13,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
-use tokio_postgres::Client;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::MigrateError;
 use crate::reply::reply;
@@ -60,9 +60,24 @@ fn evidence(greeted: i32, first: i32, pid: i32) -> Option<String> {
     })
 }
 
+/// Asks without a prepared statement: what this client left behind on a lent server connection, or
+/// what it meets there, would answer in place of the question.
 async fn backend_pid(client: &Client) -> Result<i32, MigrateError> {
-    let asked = client.query_one("SELECT pg_backend_pid()", &[]);
-    Ok(reply("asking for the server process", REPLY_TIMEOUT, asked).await?.get(0))
+    const DOING: &str = "asking for the server process";
+    let asked = client.simple_query("SELECT pg_backend_pid()");
+    let messages = reply(DOING, REPLY_TIMEOUT, asked).await?;
+    messages.into_iter().find_map(pid_of).ok_or_else(|| MigrateError::Server {
+        doing: DOING,
+        cause: "the answer holds no process id".to_owned(),
+        sqlstate: None,
+    })
+}
+
+fn pid_of(message: SimpleQueryMessage) -> Option<i32> {
+    match message {
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+        _ => None,
+    }
 }
 
 /// The process id of the greeting's BackendKeyData.
