@@ -3,6 +3,7 @@
 //! Composes what the layers below define and knows every bound. Must not open sockets or start
 //! anything; reads the configuration file and the password files it names.
 
+mod assembly;
 mod environment;
 mod error;
 mod raw;
@@ -17,13 +18,15 @@ use std::time::Duration;
 pub use environment::Environment;
 pub use error::{ConfigError, Origin};
 
-use crate::backend::secret::Password;
 use crate::backend::target;
 use crate::net::tls::ListenerTlsConfig;
 use crate::pool::{self, PoolMode};
+use crate::session::auth;
 
 /// The database of the original project, which the migrations go to when none is named.
 pub const DEFAULT_DATABASE: &str = "codegen-taskmaster-db";
+/// The user of the original project, who logs in when none is named.
+pub const DEFAULT_USER: &str = "software_developer";
 
 /// Everything that `taskmaster serve` is told. Debug shows no secret.
 #[derive(Clone, Debug)]
@@ -35,9 +38,9 @@ pub struct Config {
     /// The PostgreSQL behind.
     pub server: target::Config,
     /// The database that the migrations go to and that `auth.user` logs in to.
-    pub dbname: String,
+    pub dbname: Option<String>,
     /// Who may log in and how that is found out.
-    pub auth: Auth,
+    pub auth: auth::Config,
     /// Every pool, unless `databases` says otherwise.
     pub pool: pool::Config,
     /// What differs for single databases.
@@ -63,30 +66,6 @@ pub struct Listen {
     pub login_timeout: Duration,
     /// How long a shutdown waits for transactions.
     pub drain_timeout: Duration,
-}
-
-/// Who may log in.
-#[derive(Clone, Debug)]
-pub struct Auth {
-    /// The login that runs `query`.
-    pub user: String,
-    /// Its password.
-    pub password: Option<Password>,
-    /// The statement that reads (name, verifier) of a user; the default one when absent.
-    pub query: Option<String>,
-    /// How long a verifier is trusted.
-    pub cache_ttl: Duration,
-    /// Logins whose password is known.
-    pub users: Vec<Login>,
-}
-
-/// A login whose password is known.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// The name of the user.
-    pub name: String,
-    /// The password.
-    pub password: Password,
 }
 
 /// What differs for one database.
@@ -149,8 +128,8 @@ impl Config {
             listen: sections::listen(&read, &raw.listen)?,
             tls: sections::tls(&read, &raw.listen.tls)?,
             server: sections::server(&read, &raw.server)?,
-            dbname: dbname.unwrap_or_else(|| DEFAULT_DATABASE.to_owned()),
-            auth: sections::auth(&read, &raw.auth)?,
+            auth: sections::auth(&read, &raw.auth, dbname.as_deref())?,
+            dbname,
             pool: sections::pool(&read, &raw.pool, &raw.server)?,
             databases: sections::databases(&read, &raw.databases)?,
             log: sections::log(&read, &raw.log)?,

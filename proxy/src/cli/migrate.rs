@@ -8,7 +8,7 @@ use taskmaster_migrations::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{CliError, Direction, MigrateArgs, runtime};
-use crate::config::{Config, Environment};
+use crate::config::{Config, DEFAULT_DATABASE, DEFAULT_USER, Environment};
 use crate::net::tls::{ServerTls, SslMode};
 
 pub(super) fn run(arguments: &MigrateArgs) -> Result<(), CliError> {
@@ -63,8 +63,10 @@ async fn carry_out(config: &Config, order: Order) -> Result<(), CliError> {
 }
 
 fn target(config: &Config) -> Target {
-    let (server, user) = (&config.server, config.auth.user.as_str());
-    let mut target = Target::new(server.host.as_str(), server.port, user, config.dbname.as_str());
+    let server = &config.server;
+    let user = config.auth.user.as_deref().unwrap_or(DEFAULT_USER);
+    let dbname = config.dbname.as_deref().unwrap_or(DEFAULT_DATABASE);
+    let mut target = Target::new(server.host.as_str(), server.port, user, dbname);
     target.password = config.auth.password.as_ref().map(|password| password.reveal().to_owned());
     target.connect_timeout = server.connect_timeout;
     target.tls = match server.ssl_mode {

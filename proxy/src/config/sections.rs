@@ -7,10 +7,11 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::reader::{Reader, TIME_MAX_MS};
-use super::{Auth, ConfigError, Database, Listen, Log, LogFormat, Login, raw};
+use super::{ConfigError, DEFAULT_USER, Database, Listen, Log, LogFormat, raw};
 use crate::backend::target;
 use crate::net::tls::{ListenerTlsConfig, ListenerTlsMode, SslMode};
 use crate::pool::{self, PoolMode};
+use crate::session::auth;
 
 const POOL_MODES: [(&str, PoolMode); 2] =
     [("transaction", PoolMode::Transaction), ("session", PoolMode::Session)];
@@ -93,23 +94,28 @@ pub(super) fn server(read: &Reader<'_>, raw: &raw::Server) -> Result<target::Con
     })
 }
 
-pub(super) fn auth(read: &Reader<'_>, raw: &raw::Auth) -> Result<Auth, ConfigError> {
+pub(super) fn auth(
+    read: &Reader<'_>,
+    raw: &raw::Auth,
+    dbname: Option<&str>,
+) -> Result<auth::Config, ConfigError> {
     let minute = Duration::from_secs(60);
     let user = read.text("auth.user", raw.user.as_ref())?;
-    let user = user.unwrap_or_else(|| "software_developer".to_owned());
+    let user = user.unwrap_or_else(|| DEFAULT_USER.to_owned());
     let password =
         read.password("auth.password", raw.password.as_ref(), raw.password_file.as_ref())?;
-    let users = logins(read, raw, &user)?;
-    Ok(Auth {
-        user,
+    Ok(auth::Config {
+        users: logins(read, raw, &user)?,
+        user: Some(user),
         password,
         query: read.text("auth.query", raw.query.as_ref())?,
+        // Roles belong to the whole server, and every server has this database.
+        database: dbname.unwrap_or("postgres").to_owned(),
         cache_ttl: read.time("auth.cache_ttl_ms", raw.cache_ttl_ms, minute, 0)?,
-        users,
     })
 }
 
-fn logins(read: &Reader<'_>, raw: &raw::Auth, first: &str) -> Result<Vec<Login>, ConfigError> {
+fn logins(read: &Reader<'_>, raw: &raw::Auth, first: &str) -> Result<Vec<auth::User>, ConfigError> {
     let mut names = BTreeSet::from([first.to_owned()]);
     let mut logins = Vec::with_capacity(raw.users.len());
     for (at, user) in raw.users.iter().enumerate() {
@@ -123,7 +129,7 @@ fn logins(read: &Reader<'_>, raw: &raw::Auth, first: &str) -> Result<Vec<Login>,
         if !names.insert(name.clone()) {
             return Err(read.refuse(&format!("{key}.name"), &name, "give each user once"));
         }
-        logins.push(Login { name, password });
+        logins.push(auth::User { name, password });
     }
     Ok(logins)
 }

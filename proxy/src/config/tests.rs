@@ -21,8 +21,8 @@ fn without_a_file_the_defaults_of_the_original_hold() {
     assert_eq!((config.listen.host.as_str(), config.listen.port), ("127.0.0.1", 6432));
     assert_eq!((config.server.host.as_str(), config.server.port), ("localhost", 5432));
     assert_eq!(config.server.ssl_mode, SslMode::Prefer);
-    assert_eq!(config.auth.user, "software_developer");
-    assert_eq!(config.dbname, "codegen-taskmaster-db");
+    assert_eq!(config.auth.user.as_deref(), Some("software_developer"));
+    assert_eq!((config.dbname.as_deref(), config.auth.database.as_str()), (None, "postgres"));
     assert_eq!(config.pool, pool::Config::default());
 }
 
@@ -46,7 +46,8 @@ fn the_environment_of_the_original_goes_before_the_file() {
     let text = "[server]\nhost = 'elsewhere'\nport = 1\n[pool]\nmax = 7";
     let config = Config::parse(text, Path::new(""), &environment).unwrap();
     assert_eq!((config.server.host.as_str(), config.server.port), ("db.example", 5433));
-    assert_eq!((config.dbname.as_str(), config.auth.user.as_str()), ("tasks", "alice"));
+    assert_eq!((config.dbname.as_deref(), config.auth.database.as_str()), (Some("tasks"), "tasks"));
+    assert_eq!(config.auth.user.as_deref(), Some("alice"));
     assert_eq!(config.auth.password.as_ref().unwrap().reveal(), "s3cret");
     assert_eq!(config.server.ssl_mode, SslMode::Require);
     assert_eq!((config.pool.min, config.pool.max), (3, 20));
@@ -131,4 +132,23 @@ fn the_example_is_valid_and_holds_the_defaults() {
     let text = include_str!("../../../taskmaster.example.toml");
     let example = parse(text).unwrap();
     assert_eq!(format!("{example:?}"), format!("{:?}", parse("").unwrap()));
+}
+
+#[test]
+fn a_database_of_its_own_settings_shares_what_it_does_not_set() {
+    let text = "[server]\nhost = '/run'\n[pool]\nmax = 7\n[[databases]]\nname = 'app'\n\
+                dbname = 'app_v2'\npool_mode = 'session'\npool_max = 1";
+    let listener = parse(text).unwrap().listener().unwrap();
+    let own = &listener.blueprint.databases["app"];
+    assert_eq!(own.database_on_server, "app_v2");
+    assert_eq!((own.config.mode, own.config.min, own.config.max), (PoolMode::Session, 1, 1));
+    assert_eq!(own.config.acquire_timeout, listener.blueprint.config.acquire_timeout);
+    assert_eq!(listener.blueprint.config.max, 7);
+}
+
+#[test]
+fn a_certificate_that_is_not_there_is_refused_before_anything_starts() {
+    let text = "[listen.tls]\ncert_file = '/nonexistent.crt'\nkey_file = '/nonexistent.key'";
+    let refusal = parse(text).unwrap().listener().unwrap_err().to_string();
+    assert!(refusal.contains("/nonexistent.crt") && !refusal.contains('\n'), "{refusal}");
 }

@@ -161,6 +161,7 @@ impl Home {
         let made_by = cluster_major(&state.data())?;
         let sources = Sources::find(options, Some(made_by))?;
         sources.require_major(&state.data(), made_by)?;
+        place.link()?;
         clear_earlier(&state, steps)?;
         let tree = steps.run("private tree", || sources.tree(&state.tree()))?;
         let port = ports::choose(HOST, Some(mark.port))?;

@@ -86,9 +86,13 @@ impl Place {
 }
 
 fn shared(path: &Path) -> PathBuf {
+    Path::new(SHARED).join(short_name(path))
+}
+
+/// 16 hexadecimal digits that stand for `path`.
+pub(super) fn short_name(path: &Path) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, path.as_os_str().as_bytes());
-    let name: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    Path::new(SHARED).join(name)
+    digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::files::{make_dir, remove_dir, write_file};
+use super::place::short_name;
 use super::{Account, EmbeddedError, Place, socket_path_fits};
 
 const LAYOUT: u32 = 1;
@@ -141,7 +142,7 @@ impl StateDir {
     pub(super) fn socket_dir(&self, port: u16, account: Account) -> Result<PathBuf, EmbeddedError> {
         let inside = self.root.join("run");
         let fits = socket_path_fits(&inside, port);
-        let dir = if fits { inside } else { PathBuf::from(format!("/tmp/taskmaster-{port}")) };
+        let dir = if fits { inside } else { short_socket_dir(&self.root) };
         match fs::symlink_metadata(&dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make_dir(&dir, 0o700)?;
@@ -208,6 +209,10 @@ fn lock(root: &Path) -> Result<File, EmbeddedError> {
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .map_err(EmbeddedError::io("write", &path))?;
     Ok(file)
+}
+
+fn short_socket_dir(root: &Path) -> PathBuf {
+    Path::new("/tmp").join(format!("taskmaster-{}", short_name(root)))
 }
 
 fn is_private(found: &fs::Metadata, account: Account) -> bool {

@@ -1,0 +1,60 @@
+//! From the checked settings to what the listener is started with: certificates are read here.
+//!
+//! Must not know how a setting was given.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Config, ConfigError, Database};
+use crate::backend::target::Target;
+use crate::listener;
+use crate::net::tls::{TlsConfigError, TlsPolicy};
+use crate::pool::{self, registry};
+use crate::session::auth::Credentials;
+
+impl Config {
+    /// What the listener is started with.
+    ///
+    /// # Errors
+    /// A certificate or key cannot be read or used.
+    pub fn listener(&self) -> Result<listener::Config, ConfigError> {
+        let target = Target::new(&self.server).map_err(unusable)?;
+        let credentials = Credentials::new(self.auth.clone(), target.clone());
+        let listen = self.listen.clone();
+        Ok(listener::Config {
+            host: listen.host,
+            port: listen.port,
+            unix_socket_dir: listen.unix_socket_dir,
+            workers: listen.workers,
+            client_max: listen.client_max,
+            login_timeout: listen.login_timeout,
+            drain_timeout: listen.drain_timeout,
+            tls: TlsPolicy::load(&self.tls).map_err(unusable)?,
+            credentials: Arc::new(credentials),
+            blueprint: self.blueprint(Arc::new(target)),
+        })
+    }
+
+    fn blueprint(&self, target: Arc<Target>) -> registry::Blueprint {
+        let own = |database: &Database| (database.name.clone(), database.own(&self.pool, &target));
+        let databases: HashMap<_, _> = self.databases.iter().map(own).collect();
+        registry::Blueprint { config: self.pool.clone(), target, databases }
+    }
+}
+
+impl Database {
+    fn own(&self, all: &pool::Config, target: &Arc<Target>) -> registry::Override {
+        let max = self.pool_max.unwrap_or(all.max);
+        let mode = self.pool_mode.unwrap_or(all.mode);
+        registry::Override {
+            config: pool::Config { mode, max, min: all.min.min(max), ..all.clone() },
+            target: Arc::clone(target),
+            database_on_server: self.dbname.clone().unwrap_or_else(|| self.name.clone()),
+        }
+    }
+}
+
+fn unusable(error: TlsConfigError) -> ConfigError {
+    let what = error.to_string().replace('\n', ", ");
+    ConfigError::Conflict { what, remedy: "name usable PEM files".to_owned() }
+}
