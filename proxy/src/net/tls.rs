@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -39,13 +41,8 @@ pub enum TlsConfigError {
     #[error("there is no certificate in {}: a PEM file with BEGIN CERTIFICATE is needed", .0.display())]
     NoCertificate(PathBuf),
     /// A root certificate is not one.
-    #[error("a root certificate in {} cannot be used: {source}", path.display())]
-    Root {
-        /// The path of the file.
-        path: PathBuf,
-        /// What rustls says.
-        source: rustls::Error,
-    },
+    #[error("a root certificate cannot be used: {0}")]
+    Root(#[source] rustls::Error),
     /// TLS was asked for without a certificate or a key.
     #[error(
         "TLS mode \"{0}\" needs both a certificate and a key: set listen.tls.cert_file and listen.tls.key_file"
@@ -153,6 +150,14 @@ impl ListenerTls {
         let key = PrivateKeyDer::from_pem_file(key_file).map_err(|source| {
             TlsConfigError::File { what: "a private key", path: key_file.to_owned(), source }
         })?;
+        Self::new(chain, key)
+    }
+
+    /// Takes a certificate chain, the listener's own certificate first, and its key.
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, TlsConfigError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
@@ -233,37 +238,35 @@ pub struct ServerTls {
 }
 
 impl ServerTls {
-    /// Reads the roots: the given file's, else those of Mozilla.
+    /// Reads the root certificates of the given file, if any.
     pub fn load(mode: SslMode, root_cert_file: Option<&Path>) -> Result<Self, TlsConfigError> {
+        let read = |path| read_certificates("root certificates", path);
+        Self::new(mode, root_cert_file.map(read).transpose()?)
+    }
+
+    /// Takes the certificates to judge by; none means Mozilla's roots.
+    pub fn new(
+        mode: SslMode,
+        roots: Option<Vec<CertificateDer<'static>>>,
+    ) -> Result<Self, TlsConfigError> {
         let provider = provider();
-        let roots = || match root_cert_file {
-            Some(path) => read_roots(path),
-            None => Ok((
-                RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-                vec![],
-            )),
-        };
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?
-            .dangerous();
         let names = match mode {
             SslMode::VerifyFull => Some(NameCheck::Full),
             SslMode::VerifyCa => Some(NameCheck::Skip),
-            SslMode::Require if root_cert_file.is_some() => Some(NameCheck::Skip),
+            SslMode::Require if roots.is_some() => Some(NameCheck::Skip),
             _ => None,
         };
-        let builder = match names {
-            Some(names) => {
-                let (roots, pinned) = roots()?;
-                builder.with_custom_certificate_verifier(Arc::new(ChainVerifier::new(
-                    &provider, roots, pinned, names,
-                )))
-            }
-            None => builder.with_custom_certificate_verifier(Arc::new(TrustAll::new(&provider))),
+        let verifier: Arc<dyn ServerCertVerifier> = match names {
+            Some(names) => Arc::new(chain_verifier(&provider, roots, names)?),
+            None => Arc::new(TrustAll::new(&provider)),
         };
-        let mut config = builder.with_no_client_auth();
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
         config.alpn_protocols = vec![ALPN.to_vec()];
-        config.resumption = rustls::client::Resumption::disabled();
+        config.resumption = Resumption::disabled();
         Ok(Self { mode, config: Arc::new(config) })
     }
 
@@ -314,15 +317,23 @@ fn read_certificates(
     Ok(certificates)
 }
 
-fn read_roots(
-    path: &Path,
-) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsConfigError> {
-    let certificates = read_certificates("root certificates", path)?;
-    let mut roots = RootCertStore::empty();
+fn chain_verifier(
+    provider: &CryptoProvider,
+    roots: Option<Vec<CertificateDer<'static>>>,
+    names: NameCheck,
+) -> Result<ChainVerifier, TlsConfigError> {
+    let Some(certificates) = roots else {
+        let mozilla = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        return Ok(ChainVerifier::new(provider, mozilla, Vec::new(), names));
+    };
+    let mut store = RootCertStore::empty();
     for certificate in &certificates {
-        roots
-            .add(certificate.clone())
-            .map_err(|source| TlsConfigError::Root { path: path.to_owned(), source })?;
+        store.add(certificate.clone()).map_err(TlsConfigError::Root)?;
     }
-    Ok((roots, certificates))
+    Ok(ChainVerifier::new(provider, store, certificates, names))
 }
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
