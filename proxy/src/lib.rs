@@ -14,8 +14,12 @@ pub mod pool;
 
 pub mod router;
 
-//SESSION
+pub mod session;
 
-//LISTENER
+pub mod listener;
 
-//EMB
+pub mod config;
+
+pub mod embedded;
+
+pub mod cli;

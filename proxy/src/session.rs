@@ -5,6 +5,7 @@
 pub mod auth;
 pub mod client;
 pub mod downstream;
+pub mod local;
 pub mod login;
 pub mod options;
 pub mod relay;

@@ -182,8 +182,10 @@ impl Server {
             }
             on_void(owed);
         });
-        if let Some(Expect::Close(Some(id))) = answer.completed {
-            prepared.closed(id);
+        match answer.completed {
+            Some(Expect::Parse(Some(id))) => prepared.accepted(id),
+            Some(Expect::Close(Some(id))) => prepared.closed(id),
+            _ => {}
         }
         answer
     }

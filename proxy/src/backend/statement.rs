@@ -3,6 +3,7 @@
 //! Must not know which client uses which statement.
 
 use std::borrow::Borrow;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
@@ -20,6 +21,18 @@ pub struct Statement {
     pub name: Box<[u8]>,
     /// Query text, zero byte, parameter types.
     pub body: Box<[u8]>,
+    /// Whether a server has accepted it.
+    pub standing: Cell<Standing>,
+}
+
+/// What is known of a statement's validity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// No server has seen it yet.
+    #[default]
+    Untried,
+    /// A server has accepted it.
+    Proven,
 }
 
 /// All statements known to one pool, found by their body.
@@ -49,9 +62,16 @@ impl Interner {
         let id = self.next_id;
         self.next_id = id.saturating_add(1);
         let name = format!("taskmaster_{id:x}").into_bytes().into_boxed_slice();
-        let statement = Rc::new(Statement { id, name, body: body.into() });
+        let standing = Cell::default();
+        let statement = Rc::new(Statement { id, name, body: body.into(), standing });
         self.statements.insert(ByBody(Rc::clone(&statement)));
         statement
+    }
+
+    /// The statement with this body, if a server has accepted it.
+    pub fn proven(&self, body: &[u8]) -> Option<Rc<Statement>> {
+        let ByBody(statement) = self.statements.get(body)?;
+        (statement.standing.get() == Standing::Proven).then(|| Rc::clone(statement))
     }
 
     /// Forgets what no client and no server holds any more, each time the set has doubled since the last look.
@@ -87,6 +107,13 @@ impl Prepared {
     /// Notes that the server has it, or will have when the Parse just sent succeeds.
     pub fn insert(&mut self, statement: Rc<Statement>) {
         self.statements.put(statement.id, statement);
+    }
+
+    /// Notes that the server has accepted it.
+    pub fn accepted(&mut self, id: StatementId) {
+        if let Some(statement) = self.statements.peek(&id) {
+            statement.standing.set(Standing::Proven);
+        }
     }
 
     /// Notes that the server does not have it after all.

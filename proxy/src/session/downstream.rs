@@ -14,9 +14,12 @@ use crate::wire::header::{HEADER_LEN, Header};
 use crate::wire::outstanding::{Answer, Disposition, Expect, LocalReply, Owed};
 use crate::wire::tag::{BackendTag, TransactionStatus};
 
-const PARSE_COMPLETE: [u8; 5] = [b'1', 0, 0, 0, 4];
-const CLOSE_COMPLETE: [u8; 5] = [b'3', 0, 0, 0, 4];
-const DEALLOCATE_COMPLETE: &[u8] = b"C\0\0\0\x0fDEALLOCATE\0";
+/// ParseComplete, as it is written.
+pub const PARSE_COMPLETE: [u8; 5] = [b'1', 0, 0, 0, 4];
+/// CloseComplete, as it is written.
+pub const CLOSE_COMPLETE: [u8; 5] = [b'3', 0, 0, 0, 4];
+/// CommandComplete of DEALLOCATE, as it is written.
+pub const DEALLOCATE_COMPLETE: &[u8] = b"C\0\0\0\x0fDEALLOCATE\0";
 
 /// Everything a reply may concern.
 pub struct Downstream<'a> {

@@ -48,7 +48,7 @@ pub async fn next(client: &mut Client, slot: &Slot) -> Request {
         match step(client) {
             Step::Fill => match poll_fn(|cx| poll_more(client, slot, cx)).await {
                 Ok(0) | Err(_) if !slot.is_ending() => return Request::Lost,
-                Ok(_) => {}
+                Ok(_) | Err(_) => {}
             },
             Step::Drop(total) => drop_message(client, total),
             Step::Resume(total) => {

@@ -12,6 +12,7 @@ use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::shell::ClientGuard;
 use crate::pool::{AcquireError, Pool, PoolMode, PooledServer};
 use crate::session::client::{Client, Refusal};
+use crate::session::local;
 use crate::session::relay::{Direction, Relay, RelayEnd};
 use crate::session::request::{self, Request, drop_message, front};
 use crate::session::slot::OpenSlot;
@@ -84,19 +85,27 @@ impl Session {
                 Request::Ending => return SessionEnd::Ending,
                 Request::Malformed(error) => return SessionEnd::Malformed(error),
             }
-            match self.attach().await {
-                Ok(server) => {
-                    if let Some(end) = self.relay(server).await {
-                        return end;
-                    }
-                }
-                Err(error) => {
-                    if self.refuse(&error).await.is_err() {
-                        return SessionEnd::Lost;
-                    }
-                }
+            if let Some(end) = self.request().await {
+                return end;
             }
         }
+    }
+
+    /// Deals with one request; none when the session goes on.
+    async fn request(&mut self) -> Option<SessionEnd> {
+        let sent = match self.answer_locally() {
+            Some(reply) => self.client.send(&reply).await,
+            None => match self.attach().await {
+                Ok(server) => return self.relay(server).await,
+                Err(error) => self.refuse(&error).await,
+            },
+        };
+        sent.err().map(|_| SessionEnd::Lost)
+    }
+
+    fn answer_locally(&mut self) -> Option<Vec<u8>> {
+        let shared = self.pool.config.mode == PoolMode::Transaction;
+        shared.then(|| local::answer(&mut self.client, &self.pool.interner.borrow())).flatten()
     }
 
     /// Gets a server connection and brings its settings into line with the client's.

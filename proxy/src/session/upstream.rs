@@ -178,9 +178,7 @@ impl Upstream<'_> {
     }
 
     fn holds(&self, sql: &[u8], message: &Message) -> Holds {
-        let settings = &self.client.settings;
-        let is_tracked = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|n| settings.contains(n));
-        let seen = Holds::of_sql(sql, &is_tracked);
+        let seen = self.client.holds_of(sql);
         if message.is_whole() { seen } else { seen.with(Holds::UNSEEN) }
     }
 
