@@ -24,7 +24,7 @@ use crate::wire::greeting::{
 
 /// What a client's proof turned out to be.
 #[derive(Debug)]
-pub enum Proof {
+pub(super) enum Proof {
     /// It fits; with this one can log in to the server that the verifier came from.
     Right(Secret),
     /// It does not fit.
@@ -35,7 +35,7 @@ pub enum Proof {
 ///
 /// # Cancel safety
 /// Not cancel safe: dropped midway, the stream must be closed.
-pub async fn prove_scram(
+pub(super) async fn prove_scram(
     stream: &mut ClientStream,
     verifier: &ScramVerifier,
 ) -> Result<Proof, ResponseError> {
@@ -63,7 +63,10 @@ pub async fn prove_scram(
 ///
 /// # Cancel safety
 /// Not cancel safe: dropped midway, the stream must be closed.
-pub async fn prove_md5(stream: &mut ClientStream, hash: &Md5Hash) -> Result<Proof, ResponseError> {
+pub(super) async fn prove_md5(
+    stream: &mut ClientStream,
+    hash: &Md5Hash,
+) -> Result<Proof, ResponseError> {
     let salt = random();
     send(stream, authentication_md5(salt)).await?;
     let response = read_response(stream, Awaited::Password).await?;

@@ -71,7 +71,7 @@ struct Question {
 }
 
 /// The way to the task that asks.
-pub struct AuthQuery {
+pub(super) struct AuthQuery {
     settings: Arc<Settings>,
     questions: Mutex<Option<mpsc::Sender<Question>>>,
 }
@@ -86,7 +86,7 @@ struct Settings {
 
 impl AuthQuery {
     /// None when the configuration names nobody to ask as.
-    pub fn new(config: &Config, target: Target) -> Option<Self> {
+    pub(super) fn new(config: &Config, target: Target) -> Option<Self> {
         let settings = Settings {
             target,
             user: config.user.clone()?,
@@ -101,7 +101,7 @@ impl AuthQuery {
     ///
     /// # Cancel safety
     /// Cancel safe: the answer is dropped.
-    pub async fn verifier(&self, user: &str) -> Answer {
+    pub(super) async fn verifier(&self, user: &str) -> Answer {
         let (answer, answered) = oneshot::channel();
         let question = Question { user: user.to_owned(), answer };
         self.sender().try_send(question).map_err(|_| LookupError::Overloaded)?;

@@ -12,9 +12,9 @@ use crate::net::stream::ClientStream;
 use crate::wire::header::{HEADER_LEN, Header};
 
 /// The longest SASL message (libpq/sasl.h, `PG_MAX_SASL_MESSAGE_LENGTH`).
-pub const SASL_LEN_MAX: usize = 1024;
+pub(super) const SASL_LEN_MAX: usize = 1024;
 /// The longest password message (libpq/auth.h, `PG_MAX_AUTH_TOKEN_LENGTH`).
-pub const PASSWORD_LEN_MAX: usize = 65_535;
+pub(super) const PASSWORD_LEN_MAX: usize = 65_535;
 
 /// Why an answer is none.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ impl ResponseError {
 
 /// What kind of answer is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Awaited {
+pub(super) enum Awaited {
     /// SASLInitialResponse or SASLResponse.
     Sasl,
     /// PasswordMessage.
@@ -64,7 +64,7 @@ pub enum Awaited {
 ///
 /// # Cancel safety
 /// Not cancel safe: dropped midway, a part of the message is lost.
-pub async fn read_response(
+pub(super) async fn read_response(
     stream: &mut ClientStream,
     awaited: Awaited,
 ) -> Result<Zeroizing<Vec<u8>>, ResponseError> {
@@ -95,7 +95,7 @@ async fn fill(stream: &mut ClientStream, bytes: &mut [u8]) -> Result<(), Respons
 /// SASLInitialResponse in parts: the mechanism and the data that comes with it.
 ///
 /// pgwire's decoder is not used: it trusts the lengths inside the message and panics when they lie.
-pub fn read_sasl_initial(body: &[u8]) -> Result<(&[u8], &[u8]), ResponseError> {
+pub(super) fn read_sasl_initial(body: &[u8]) -> Result<(&[u8], &[u8]), ResponseError> {
     let malformed = ResponseError::Malformed("malformed SASLInitialResponse message");
     let Some(end) = body.iter().position(|&byte| byte == 0) else { return Err(malformed) };
     match body[end + 1..].split_first_chunk() {
@@ -107,7 +107,7 @@ pub fn read_sasl_initial(body: &[u8]) -> Result<(&[u8], &[u8]), ResponseError> {
 }
 
 /// The password of a PasswordMessage: all of the message but its final zero byte, which must be the only one.
-pub fn read_password(body: &[u8]) -> Result<&[u8], ResponseError> {
+pub(super) fn read_password(body: &[u8]) -> Result<&[u8], ResponseError> {
     match body.iter().position(|&byte| byte == 0) {
         Some(end) if end + 1 == body.len() => Ok(&body[..end]),
         _ => Err(ResponseError::Malformed("invalid password packet size")),

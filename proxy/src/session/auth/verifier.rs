@@ -17,7 +17,7 @@ const SALT_LEN: usize = 16;
 
 /// A stored verifier.
 #[derive(Clone, Debug)]
-pub enum Verifier {
+pub(super) enum Verifier {
     /// `SCRAM-SHA-256$...`
     Scram(ScramVerifier),
     /// `md5...`
@@ -26,7 +26,7 @@ pub enum Verifier {
 
 impl Verifier {
     /// Reads what `pg_authid.rolpassword` holds; none for anything but the two forms that PostgreSQL writes.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let scram = ScramVerifier::parse(text).map(Self::Scram);
         scram.or_else(|| Md5Hash::parse(text).map(Self::Md5))
     }
@@ -34,7 +34,7 @@ impl Verifier {
 
 /// The parts of a SCRAM-SHA-256 verifier.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct ScramVerifier {
+pub(super) struct ScramVerifier {
     /// Rounds of the derivation.
     #[zeroize(skip)]
     pub iterations: NonZeroU32,
@@ -48,7 +48,7 @@ pub struct ScramVerifier {
 
 impl ScramVerifier {
     /// Reads `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.strip_prefix("SCRAM-SHA-256$")?.split('$');
         let (derivation, keys) = (parts.next()?, parts.next()?);
         if parts.next().is_some() {
@@ -66,7 +66,7 @@ impl ScramVerifier {
     }
 
     /// The verifier of a password, with a salt of its own.
-    pub fn of(password: &Password) -> Self {
+    pub(super) fn of(password: &Password) -> Self {
         let salt = random::<SALT_LEN>().to_vec();
         let keys = password.derive_keys(&salt, ITERATIONS);
         let (stored_key, server_key) = (keys.stored_key(), keys.server_key);
@@ -75,7 +75,7 @@ impl ScramVerifier {
 
     /// A verifier that no password fits, for a user who is not there. The salt is always the same for one name, as it is
     /// for users who are (libpq/auth-scram.c, `mock_scram_secret`).
-    pub fn mock(user: &str, mock_key: &[u8; KEY_LEN]) -> Self {
+    pub(super) fn mock(user: &str, mock_key: &[u8; KEY_LEN]) -> Self {
         let salt = hmac_sha256(mock_key, user.as_bytes())[..SALT_LEN].to_vec();
         Self { iterations: ITERATIONS, salt, stored_key: random(), server_key: random() }
     }
@@ -88,7 +88,7 @@ impl std::fmt::Debug for ScramVerifier {
 }
 
 /// Random bytes.
-pub fn random<const LEN: usize>() -> [u8; LEN] {
+pub(super) fn random<const LEN: usize>() -> [u8; LEN] {
     let mut bytes = [0; LEN];
     rand::fill(&mut bytes).expect("the system's random source never fails on Linux");
     bytes
