@@ -7,6 +7,7 @@ mod cancel;
 mod conversation;
 mod copy;
 mod drain;
+mod drivers;
 mod extension;
 mod harness_cluster;
 mod migrate;
