@@ -116,11 +116,7 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::load`].
-    pub fn parse(
-        text: &str,
-        path: &Path,
-        environment: &Environment,
-    ) -> Result<Self, ConfigError> {
+    pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let raw: raw::File = toml::from_str(text).map_err(|error| syntax(text, path, &error))?;
         let read = reader::Reader { file: path, environment };
         let dbname = read.text("server.dbname", raw.server.dbname.as_ref())?;

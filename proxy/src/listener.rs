@@ -50,7 +50,9 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenerError {
     /// The host has no address.
-    #[error("cannot resolve the listening host {host}: {source}; set listen.host to an address of this machine")]
+    #[error(
+        "cannot resolve the listening host {host}: {source}; set listen.host to an address of this machine"
+    )]
     Resolve {
         /// As configured.
         host: String,
@@ -93,7 +95,10 @@ pub async fn run(
     // From now on a newcomer is refused by the system, so that it can go elsewhere at once.
     drop(sockets);
     if timeout(drain_timeout, team.wait()).await.is_err() {
-        tracing::info!(after_ms = drain_timeout.as_millis(), "closing connections that did not drain");
+        tracing::info!(
+            after_ms = drain_timeout.as_millis(),
+            "closing connections that did not drain"
+        );
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), CliError> {
             let _ = stops.wait_for(|count| *count > 0).await;
             tracing::info!("draining; a second signal ends at once");
         };
-        let ready = |address| tracing::info!(%address, "ready");
+        let ready = |address| println!("taskmaster: ready on {address}");
         tokio::select! {
             served = listener::run(listener, first, ready) => served,
             _ = second.wait_for(|count| *count > 1) => Ok::<_, ListenerError>(()),

@@ -73,7 +73,8 @@ async fn accept_failed(error: &io::Error) {
 
 async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer) {
     let config = &worker.config;
-    let Ok(shaken) = timeout(config.login_timeout, handshake(socket, peer, &config.tls)).await else {
+    let Ok(shaken) = timeout(config.login_timeout, handshake(socket, peer, &config.tls)).await
+    else {
         return tracing::debug!(%peer, "a client said nothing until the login timeout");
     };
     match shaken {

@@ -68,7 +68,8 @@ impl Team {
     pub(super) fn start(config: Config, sockets: &Sockets) -> io::Result<Self> {
         let config = Arc::new(config);
         let count = config.workers.get().min(WORKERS_MAX);
-        let (orders, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
+        let (orders, inboxes): (Vec<_>, Vec<_>) =
+            (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let clients = Arc::new(AtomicUsize::new(0));
         let downgrade = || orders.iter().map(mpsc::UnboundedSender::downgrade).collect();
         let mut team = Self { orders: orders.clone(), ends: Vec::new(), threads: Vec::new() };

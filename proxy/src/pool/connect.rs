@@ -84,8 +84,12 @@ async fn attempt(pool: &Rc<Pool>) -> Result<Box<Server>, ConnectError> {
 
 fn give_up(pool: &Rc<Pool>, permit: ConnectPermit) {
     pool.state.borrow_mut().connect_failed(permit);
-    if let Some(error) = pool.outage.borrow().error() {
+    let Some(error) = pool.outage.borrow().error() else { return };
+    if error.is_transient() {
         tracing::warn!(pool = %pool.key, %error, "no server connection");
-        pool.refuse_waiters(&error);
+    } else {
+        // The server is well and has refused this client's database or role: the client is told, and logged by its login.
+        tracing::debug!(pool = %pool.key, %error, "no server connection");
     }
+    pool.refuse_waiters(&error);
 }

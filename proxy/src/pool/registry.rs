@@ -109,7 +109,9 @@ impl Registry {
         let pools: Vec<_> = self.pools.borrow().values().map(Rc::clone).collect();
         pools.iter().for_each(Pool::reap);
         drop(pools);
-        self.pools.borrow_mut().retain(|_, pool| !(pool.is_unused() && Rc::strong_count(pool) == 1));
+        self.pools
+            .borrow_mut()
+            .retain(|_, pool| !(pool.is_unused() && Rc::strong_count(pool) == 1));
     }
 }
 

@@ -154,7 +154,9 @@ impl Pool {
         let mut state = self.state.borrow_mut();
         let mut reaped = state.reap(idle_len, |server| self.is_expired(server));
         let spare = total.saturating_sub(reaped.len()).saturating_sub(min);
-        reaped.extend(state.reap(spare, |server| server.idle_since.elapsed() > self.config.idle_timeout));
+        reaped.extend(
+            state.reap(spare, |server| server.idle_since.elapsed() > self.config.idle_timeout),
+        );
         drop(state);
         reaped.iter_mut().for_each(|server| server.say_goodbye());
         self.open_for_min(min);
@@ -273,7 +275,8 @@ impl Pool {
     }
 
     fn is_expired(&self, server: &Server) -> bool {
-        server.uses >= self.config.max_uses || server.created_at.elapsed() > self.config.max_lifetime
+        server.uses >= self.config.max_uses
+            || server.created_at.elapsed() > self.config.max_lifetime
     }
 
     fn order(&self, chore: Chore) {

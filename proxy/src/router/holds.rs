@@ -66,7 +66,8 @@ impl<'a> Iterator for Words<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         loop {
-            let start = self.text.iter().position(|&byte| is_word(byte) || b"-/".contains(&byte))?;
+            let start =
+                self.text.iter().position(|&byte| is_word(byte) || b"-/".contains(&byte))?;
             self.text = &self.text[start..];
             if let Some(after) = skip_comment(self.text) {
                 self.text = after;
@@ -125,9 +126,8 @@ fn of_prepare(mut words: Words<'_>) -> Holds {
 fn of_create(mut words: Words<'_>) -> Holds {
     let filler: [&[u8]; 4] = [b"OR", b"REPLACE", b"LOCAL", b"GLOBAL"];
     let is_filler = |word: &[u8]| filler.iter().any(|known| word.eq_ignore_ascii_case(known));
-    let is_temp = |word: &[u8]| {
-        word.eq_ignore_ascii_case(b"TEMP") || word.eq_ignore_ascii_case(b"TEMPORARY")
-    };
+    let is_temp =
+        |word: &[u8]| word.eq_ignore_ascii_case(b"TEMP") || word.eq_ignore_ascii_case(b"TEMPORARY");
     match words.find(|word| !is_filler(word)) {
         Some(word) if is_temp(word) => Holds::TEMP,
         _ => Holds::NONE,
@@ -144,7 +144,9 @@ fn of_telling_words(statement: &[u8]) -> Holds {
             b's' | b'S' if starts_with(rest, "set_config") => holds = holds.with(Holds::SETTING),
             b'p' | b'P' if starts_with(rest, "pg_temp") => holds = holds.with(Holds::TEMP),
             b'i' | b'I' if starts_with(rest, "into temp") => holds = holds.with(Holds::TEMP),
-            b't' | b'T' if starts_with(rest, "try_advisory_lock") => holds = holds.with(Holds::LOCK),
+            b't' | b'T' if starts_with(rest, "try_advisory_lock") => {
+                holds = holds.with(Holds::LOCK)
+            }
             _ => {}
         }
     }

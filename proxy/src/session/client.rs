@@ -75,9 +75,8 @@ impl Client {
 
     /// What the statements in `sql` leave behind in a session, apart from settings that follow the client anyway.
     pub fn holds_of(&self, sql: &[u8]) -> Holds {
-        let is_tracked = |name: &[u8]| {
-            std::str::from_utf8(name).is_ok_and(|name| self.settings.contains(name))
-        };
+        let is_tracked =
+            |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| self.settings.contains(name));
         Holds::of_sql(sql, &is_tracked)
     }
 

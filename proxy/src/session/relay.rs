@@ -135,7 +135,8 @@ impl Relay<'_> {
         loop {
             let mut downstream = Downstream { client: self.client, server: self.server };
             downstream.process().map_err(RelayEnd::ServerLost)?;
-            match self.client.down.poll_write(&mut self.server.buffer, &mut self.client.stream, cx) {
+            match self.client.down.poll_write(&mut self.server.buffer, &mut self.client.stream, cx)
+            {
                 Poll::Pending => return Ok(Poll::Pending),
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Err(RelayEnd::ClientLost),

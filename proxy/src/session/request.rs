@@ -93,7 +93,9 @@ fn step(client: &mut Client) -> Step {
         // Data of a COPY that failed meanwhile, and a Flush with nothing to flush.
         (FrontendTag::CopyData | FrontendTag::CopyDone | FrontendTag::CopyFail, _)
         | (FrontendTag::Flush, _) => Step::Drop(total),
-        _ if buffer.filled().len() >= total || total > buffer.capacity() => Step::Done(Request::Ready),
+        _ if buffer.filled().len() >= total || total > buffer.capacity() => {
+            Step::Done(Request::Ready)
+        }
         _ => Step::Fill,
     }
 }
@@ -108,11 +110,7 @@ fn discard(client: &mut Client) {
     }
 }
 
-fn poll_more(
-    client: &mut Client,
-    slot: &Slot,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
+fn poll_more(client: &mut Client, slot: &Slot, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
     slot.watch(cx);
     if slot.is_ending() {
         return Poll::Ready(Ok(0));

@@ -228,7 +228,8 @@ impl ClientFacing for SessionEnd {
     fn hint(&self) -> Option<String> {
         match self {
             Self::ServerLost(_) => Some(
-                "Connect again. Whether a statement that was running took effect is not known.".into(),
+                "Connect again. Whether a statement that was running took effect is not known."
+                    .into(),
             ),
             Self::Refused(UpstreamError::StatementTooLong(_)) => {
                 Some("Pass large values as parameters instead of in the statement's text.".into())

@@ -132,7 +132,8 @@ impl Slots {
     pub async fn cancel(&self, key: &CancelKey) {
         let slot = {
             let slots = self.slots.borrow();
-            let entry = slots.get(&(key.pid as u32)).filter(|entry| same(&entry.secret, &key.secret));
+            let entry =
+                slots.get(&(key.pid as u32)).filter(|entry| same(&entry.secret, &key.secret));
             entry.map(|entry| Rc::clone(&entry.slot))
         };
         if let Some(slot) = slot {
@@ -143,7 +144,8 @@ impl Slots {
     /// Tells all sessions to end, those still to come included.
     pub fn end_all(&self) {
         self.ending.set(true);
-        let slots: Vec<_> = self.slots.borrow().values().map(|entry| Rc::clone(&entry.slot)).collect();
+        let slots: Vec<_> =
+            self.slots.borrow().values().map(|entry| Rc::clone(&entry.slot)).collect();
         slots.iter().for_each(|slot| slot.end());
     }
 

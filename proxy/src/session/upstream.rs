@@ -42,7 +42,9 @@ pub enum UpstreamError {
     #[error("too many prepared statements on one connection (limit {STATEMENTS_MAX})")]
     TooManyStatements,
     /// A named statement is too long to be shared.
-    #[error("a prepared statement of {0} bytes is longer than the proxy keeps (limit {PARSE_LEN_MAX})")]
+    #[error(
+        "a prepared statement of {0} bytes is longer than the proxy keeps (limit {PARSE_LEN_MAX})"
+    )]
     StatementTooLong(usize),
 }
 
@@ -125,7 +127,9 @@ impl Upstream<'_> {
             (FrontendTag::Query, _) => self.query(buffer, message),
             (FrontendTag::Parse, PoolMode::Transaction) => return self.parse(buffer, message),
             (FrontendTag::Bind, PoolMode::Transaction) => return self.bind(buffer, message),
-            (FrontendTag::Describe, PoolMode::Transaction) => return self.describe(buffer, message),
+            (FrontendTag::Describe, PoolMode::Transaction) => {
+                return self.describe(buffer, message);
+            }
             (FrontendTag::Close, PoolMode::Transaction) => return self.close(buffer, message),
             (tag, _) => {
                 self.owe(tag);
@@ -259,7 +263,11 @@ impl Upstream<'_> {
     }
 
     /// A Parse too long to be kept. Unnamed, it streams through and the client keeps its server connection.
-    fn parse_unseen(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
+    fn parse_unseen(
+        &mut self,
+        buffer: &mut Buffer,
+        message: &Message,
+    ) -> Result<(), UpstreamError> {
         let unseen = self.server.up.unseen(buffer);
         if unseen.get(HEADER_LEN) != Some(&0) {
             return Err(UpstreamError::StatementTooLong(message.header.message_len()));

@@ -172,9 +172,7 @@ impl Outstanding {
 
     /// True when the server owes nothing, will not ignore what comes next and reads no COPY data.
     pub fn is_settled(&self) -> bool {
-        self.queue.is_empty()
-            && self.pipeline == Pipeline::Running
-            && self.copy_in == CopyIn::No
+        self.queue.is_empty() && self.pipeline == Pipeline::Running && self.copy_in == CopyIn::No
     }
 
     /// True when a reply of any kind is still to come.
@@ -296,7 +294,8 @@ mod tests {
         void
     }
 
-    const EXTENDED: [Expect; 4] = [Expect::Parse(None), Expect::Bind, Expect::Execute, Expect::Sync];
+    const EXTENDED: [Expect; 4] =
+        [Expect::Parse(None), Expect::Bind, Expect::Execute, Expect::Sync];
 
     #[test]
     fn i1_nothing_is_owed_only_after_the_last_ready_for_query() {
