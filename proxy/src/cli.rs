@@ -3,6 +3,7 @@
 //! Reads arguments and hands over. Must not know how anything is done.
 
 mod error;
+mod limits;
 mod logging;
 mod migrate;
 mod serve;

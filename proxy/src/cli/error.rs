@@ -59,7 +59,15 @@ impl From<EmbeddedError> for CliError {
 
 impl From<ListenerError> for CliError {
     fn from(error: ListenerError) -> Self {
-        Self::failure(error)
+        match &error {
+            ListenerError::Bind { .. } => Self::failure(format!(
+                "{error}: stop the program that has it, or set listen.host and listen.port"
+            )),
+            ListenerError::Worker(_) => Self::failure(format!(
+                "{error}: see the log, and raise the limits of processes and open files"
+            )),
+            ListenerError::Resolve { .. } => Self::failure(error),
+        }
     }
 }
 

@@ -90,7 +90,7 @@ fn line(step: &StepStatus) -> String {
 }
 
 fn not_a_step(to: &str, error: &dyn Display) -> CliError {
-    CliError::usage(format!("--to {to}: {error}"))
+    CliError::usage(format!("--to {to}: {error}: taskmaster migrate status lists them"))
 }
 
 fn failed(error: MigrateError) -> CliError {

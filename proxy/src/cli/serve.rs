@@ -1,7 +1,7 @@
 //! `taskmaster serve`.
 
 use super::signals::{self, Hangup};
-use super::{CliError, ServeArgs, logging, runtime};
+use super::{CliError, ServeArgs, limits, logging, runtime};
 use crate::config::{Config, Environment};
 use crate::listener::{self, ListenerError};
 
@@ -13,6 +13,7 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), CliError> {
         return Ok(());
     }
     logging::start(&config.log);
+    limits::raise_open_files();
     let mut stops = signals::count(Hangup::Ignored)?;
     let mut second = stops.clone();
     runtime()?.block_on(async {

@@ -1,7 +1,7 @@
 //! `taskmaster up`.
 
 use super::signals::{self, Hangup};
-use super::{CliError, UpArgs, logging, runtime};
+use super::{CliError, UpArgs, limits, logging, runtime};
 use crate::config::{Environment, Log, LogFormat};
 use crate::embedded::{self, UpOptions};
 
@@ -16,6 +16,7 @@ pub(super) fn run(arguments: UpArgs) -> Result<(), CliError> {
         // DB_HOST and the like are meant for a server that is there; this one is our own.
         environment: Environment::of_process()?.with_prefix("DB_POOL_"),
     };
+    limits::raise_open_files();
     let stops = signals::count(Hangup::Ends)?;
     Ok(runtime()?.block_on(embedded::up(&options, stops))?)
 }

@@ -37,9 +37,13 @@ pub(super) async fn serve(
     config: listener::Config,
     stops: Stops,
     ready: impl FnOnce(),
+    draining: impl FnOnce(),
 ) -> Result<(), EmbeddedError> {
     let (mut first, mut second) = (stops.clone(), stops);
-    let drain = async move { stopped(&mut first, 1).await };
+    let drain = async move {
+        stopped(&mut first, 1).await;
+        draining();
+    };
     tokio::select! {
         served = listener::run(config, drain, |_| ready()) => {
             served.map_err(|error| EmbeddedError::Proxy(error.to_string()))

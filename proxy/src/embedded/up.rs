@@ -89,8 +89,9 @@ async fn with_schema(
     };
     let config = serving::config(options, home, cluster.settings())?;
     let ready = || welcome(steps, &invitation);
+    let draining = || steps.say("waiting for transactions to end; Ctrl-C again ends them");
     tokio::select! {
-        served = serving::serve(config, stops.clone(), ready) => served,
+        served = serving::serve(config, stops.clone(), ready, draining) => served,
         died = watch_server(cluster, home) => Err(died),
     }
 }
