@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use taskmaster_proxy::net::flow::Flow;
@@ -25,7 +26,13 @@ const STATEMENTS: [(&str, &str); 5] = [
     ),
 ];
 
-criterion_group!(benches, relay, holds);
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(2));
+    targets = relay, holds
+}
 criterion_main!(benches);
 
 /// A reply of a hundred rows: read, its headers walked, its end found, passed on as one run.

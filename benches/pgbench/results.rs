@@ -28,7 +28,7 @@ impl Results {
     /// A report without figures.
     pub(crate) fn new(options: &Options, machine: Machine) -> Self {
         let conditions = format!(
-            "Medians of {} interleaved rounds of {} s, in parentheses the least and the greatest; \
+            "Medians over {} interleaved round(s) with runs of {} s, in parentheses the least and the greatest; \
              a ratio is taken within one round. pgbench -S, scale {}, {POOL_SIZE} server \
              connections for each pooler, transaction pooling, SCRAM, no TLS, TCP over loopback, \
              pgbench with as many threads as cores. CPU is user and system time by transaction and \
