@@ -1,3 +1,5 @@
+//! Servers that answer a login well, wrongly, and not at all.
+
 use std::path::PathBuf;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener};

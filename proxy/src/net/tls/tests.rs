@@ -1,3 +1,5 @@
+//! Which certificates which mode trusts, and that a client under TLS can move between threads.
+
 use std::net::Ipv4Addr;
 use std::thread;
 

@@ -39,7 +39,7 @@ const EXECUTE: [u8; 10] = [b'E', 0, 0, 0, 9, 0, 0, 0, 0, 0];
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LookupError {
     /// There is no connection.
-    #[error("{0}")]
+    #[error("the auth query has no connection: {0}")]
     Connect(Arc<ConnectError>),
     /// The server refuses the query.
     #[error(

@@ -1,3 +1,5 @@
+//! Clients that log in well, wrongly, and not at all as the protocol has it.
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

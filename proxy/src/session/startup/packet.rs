@@ -285,6 +285,8 @@ fn truncate(name: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn packet(version: u32, parameters: &[(&str, &str)]) -> Vec<u8> {
@@ -443,6 +445,22 @@ mod tests {
         ] {
             assert_eq!(refusal.sqlstate().as_str(), code, "{refusal}");
             assert_eq!(refusal.severity(), Severity::Fatal);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic_or_give_an_unbounded_name(
+            version in prop::sample::select(vec![0x30000, 0x30002, 0x3ffff, CANCEL_CODE, SSL_CODE, 7]),
+            body in prop::collection::vec(prop::sample::select(b"user\0database_pq_.x1\xff".to_vec()), 0..80),
+        ) {
+            let packet = [&version.to_be_bytes()[..], b"user\0u\0", &body, b"\0"].concat();
+            for packet in [&packet[..], &packet[12..]] {
+                if let Ok(Packet::Startup { startup, .. }) = parse_startup(packet) {
+                    prop_assert!((1..=NAME_LEN_MAX).contains(&startup.user.len()));
+                    prop_assert!(startup.database.len() <= NAME_LEN_MAX);
+                }
+            }
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Clients that send good, bad and half packets over real sockets.
+
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::*;
