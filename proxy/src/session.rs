@@ -15,3 +15,6 @@ pub mod slot;
 pub mod startup;
 pub mod statements;
 pub mod upstream;
+
+#[cfg(test)]
+mod cut_tests;

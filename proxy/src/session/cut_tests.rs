@@ -1,0 +1,238 @@
+//! The two deciders of the relay, fed byte by byte: however a stream is cut, what goes out is the same.
+//!
+//! No socket is read or written here: messages go into the read buffers by hand and come out of the flows.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use tokio::net::UnixStream;
+
+use crate::backend::dial::{BackendKey, Dialed};
+use crate::backend::server::Server;
+use crate::backend::settings::Settings;
+use crate::backend::statement::Interner;
+use crate::backend::target::Address;
+use crate::net::socket::{Peer, Socket};
+use crate::net::stream::{ClientStream, ServerStream};
+use crate::pool::PoolMode;
+use crate::router::holds::Holds;
+use crate::session::client::Client;
+use crate::session::downstream::Downstream;
+use crate::session::upstream::{Upstream, Wish};
+use crate::wire::buffer::Buffer;
+use crate::wire::frontend;
+
+/// One client and one server connection, and what the pool would know.
+struct Pair {
+    client: Client,
+    server: Server,
+    interner: Rc<RefCell<Interner>>,
+    next_unnamed: u64,
+}
+
+impl Pair {
+    fn new(interner: &Rc<RefCell<Interner>>) -> io::Result<Self> {
+        let (near, _) = UnixStream::pair()?;
+        let (far, _) = UnixStream::pair()?;
+        let address = Address::Unix("/nowhere".into());
+        let dialed = Dialed {
+            stream: ServerStream::plain(Socket::unix(far)),
+            address: address.clone(),
+            key: BackendKey { address, pid: 1, secret: vec![0; 4] },
+            parameters: vec![("TimeZone".into(), "UTC".into())],
+        };
+        let stream = ClientStream::plain(Socket::unix(near), Peer::Unix);
+        let settings = Rc::new(Settings::from_reported(&dialed.parameters));
+        let (client, server) = (Client::new(stream, settings), Server::new(dialed, 2));
+        Ok(Self { client, server, interner: Rc::clone(interner), next_unnamed: 0 })
+    }
+
+    /// What goes to the server when these bytes come from the client.
+    fn up(&mut self, bytes: &[u8]) -> Vec<u8> {
+        fill(&mut self.client.buffer, bytes);
+        let mut sink = Vec::new();
+        let mut upstream = Upstream {
+            client: &mut self.client,
+            server: &mut self.server,
+            interner: &mut self.interner.borrow_mut(),
+            next_unnamed: &mut self.next_unnamed,
+            mode: PoolMode::Transaction,
+        };
+        assert_eq!(upstream.process().expect("the client keeps to the protocol"), Wish::Continue);
+        let mut cx = Context::from_waker(Waker::noop());
+        let written = self.server.up.poll_write(&mut self.client.buffer, &mut sink, &mut cx);
+        assert!(written.is_ready());
+        sink
+    }
+
+    /// What goes to the client when these bytes come from the server.
+    fn down(&mut self, bytes: &[u8]) -> Vec<u8> {
+        fill(&mut self.server.buffer, bytes);
+        let mut sink = Vec::new();
+        let mut downstream = Downstream { client: &mut self.client, server: &mut self.server };
+        downstream.process().expect("the server keeps to the protocol");
+        let mut cx = Context::from_waker(Waker::noop());
+        let written = self.client.down.poll_write(&mut self.server.buffer, &mut sink, &mut cx);
+        assert!(written.is_ready());
+        sink
+    }
+}
+
+fn fill(buffer: &mut Option<Buffer>, bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    let buffer = buffer.get_or_insert_with(Buffer::take);
+    buffer.spare()[..bytes.len()].copy_from_slice(bytes);
+    buffer.advance(bytes.len());
+}
+
+fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![tag];
+    bytes.extend((body.len() as u32 + 4).to_be_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+fn parse(name: &[u8], sql: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frontend::write_parse(&mut bytes, name, &[sql, b"\0\0\0"].concat());
+    bytes
+}
+
+fn bind(statement: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frontend::write_bind_head(&mut bytes, b"", statement, 6);
+    bytes.extend([0; 6]);
+    bytes
+}
+
+fn execute() -> Vec<u8> {
+    message(b'E', &[0; 5])
+}
+
+/// Everything a client may send in one pipeline, with three statements where the server keeps two.
+fn pipeline() -> Vec<u8> {
+    let mut close = Vec::new();
+    frontend::write_subject(&mut close, b'C', b"a");
+    let parts = [
+        parse(b"a", b"select 1"),
+        bind(b"a"),
+        message(b'D', b"P\0"),
+        execute(),
+        frontend::SYNC.to_vec(),
+        parse(b"", b"select 2"),
+        bind(b""),
+        execute(),
+        parse(b"b", b"select 3"),
+        parse(b"c", b"select 4"),
+        bind(b"a"),
+        execute(),
+        close,
+        message(b'H', b""),
+        frontend::SYNC.to_vec(),
+        message(b'Q', b"select 5\0"),
+    ];
+    parts.concat()
+}
+
+/// What a server answers to what [`pipeline`] becomes.
+fn replies() -> Vec<u8> {
+    let row = message(b'D', b"\0\x01\0\0\0\x011");
+    let done = message(b'C', b"SELECT 1\0");
+    let ready = message(b'Z', b"I");
+    let (parsed, bound, closed) = (message(b'1', b""), message(b'2', b""), message(b'3', b""));
+    let description = message(b'T', b"\0\0");
+    let first = [&parsed, &bound, &description, &row, &done, &ready];
+    let second = [&parsed, &bound, &row, &done, &parsed, &closed, &parsed, &closed, &parsed];
+    let third = [&bound, &row, &done, &ready, &description, &row, &row, &done, &ready];
+    first.into_iter().chain(second).chain(third).flatten().copied().collect()
+}
+
+fn run(cut: usize) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let interner = Rc::new(RefCell::new(Interner::default()));
+    let mut pair = Pair::new(&interner)?;
+    let (sent, replies) = (pipeline(), replies());
+    let (front, back) = sent.split_at(cut.min(sent.len()));
+    let up = [pair.up(front), pair.up(back)].concat();
+    let (front, back) = replies.split_at(cut.min(replies.len()));
+    let down = [pair.down(front), pair.down(back)].concat();
+    assert!(pair.server.is_at_rest(), "something is owed after a cut at {cut}");
+    assert!(pair.client.statements.get(b"a").is_none(), "the client has closed it");
+    assert!(pair.client.statements.get(b"c").is_some());
+    Ok((up, down))
+}
+
+#[tokio::test]
+async fn i3_a_stream_cut_at_any_byte_gives_the_same_output() -> io::Result<()> {
+    let whole = run(0)?;
+    for cut in 1..=pipeline().len().max(replies().len()) {
+        assert_eq!(run(cut)?, whole, "cut at {cut}");
+    }
+    let tags = |bytes: &[u8]| {
+        let (mut tags, mut rest) = (String::new(), bytes);
+        while let Some(header) = crate::wire::header::Header::read(rest) {
+            tags.push(char::from(header.tag));
+            rest = &rest[header.message_len()..];
+        }
+        tags
+    };
+    assert_eq!(tags(&whole.0), "PBDESPBEPCPCPBEHSQ", "evicted and injected where they belong");
+    assert_eq!(tags(&whole.1), "12TDCZ12DC112DC3ZTDDCZ", "as without a proxy");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_that_the_server_has_is_not_parsed_again() -> io::Result<()> {
+    let interner = Rc::new(RefCell::new(Interner::default()));
+    let mut pair = Pair::new(&interner)?;
+    let sync = frontend::SYNC.to_vec();
+    pair.up(&[parse(b"a", b"select 1"), sync.clone()].concat());
+    pair.down(&[message(b'1', b""), message(b'Z', b"I")].concat());
+    let up = pair.up(&[parse(b"other", b"select 1"), sync.clone()].concat());
+    assert_eq!(up, sync);
+    let down = pair.down(&message(b'Z', b"I"));
+    assert_eq!(down, [message(b'1', b""), message(b'Z', b"I")].concat());
+    Ok(())
+}
+
+#[tokio::test]
+async fn i6_an_unnamed_statement_of_another_client_is_out_of_reach() -> io::Result<()> {
+    let interner = Rc::new(RefCell::new(Interner::default()));
+    let mut pair = Pair::new(&interner)?;
+    pair.server.unnamed = Some(77);
+    let up = pair.up(&[bind(b""), execute(), frontend::SYNC.to_vec()].concat());
+    assert_eq!(up[0], b'C', "the other client's statement is closed first");
+    let error = message(b'E', b"SERROR\0C26000\0M\0\0");
+    let down = pair.down(&[message(b'3', b""), error.clone(), message(b'Z', b"I")].concat());
+    assert_eq!(down, [error, message(b'Z', b"I")].concat());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_in_the_pipeline_takes_back_what_came_after_it() -> io::Result<()> {
+    let interner = Rc::new(RefCell::new(Interner::default()));
+    let mut pair = Pair::new(&interner)?;
+    let sync = frontend::SYNC.to_vec();
+    pair.up(&[parse(b"bad", b"selec"), parse(b"good", b"select 1"), sync].concat());
+    let error = message(b'E', b"SERROR\0C42601\0M\0\0");
+    pair.down(&[error, message(b'Z', b"I")].concat());
+    assert!(pair.client.statements.is_empty());
+    assert!(pair.server.is_at_rest());
+    let up = pair.up(&[parse(b"good", b"select 1"), frontend::SYNC.to_vec()].concat());
+    assert_eq!(up[0], b'P', "the server does not have it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn statements_that_leave_something_behind_hold_when_they_are_run() -> io::Result<()> {
+    let interner = Rc::new(RefCell::new(Interner::default()));
+    let mut pair = Pair::new(&interner)?;
+    pair.up(&parse(b"l", b"LISTEN x"));
+    assert_eq!(pair.client.holds, Holds::NONE);
+    pair.up(&bind(b"l"));
+    assert_eq!(pair.client.holds, Holds::LISTEN);
+    Ok(())
+}
