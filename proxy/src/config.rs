@@ -9,6 +9,7 @@ mod error;
 mod raw;
 mod reader;
 mod sections;
+mod syntax;
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -117,7 +118,8 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        let raw: raw::File = toml::from_str(text).map_err(|error| syntax(text, path, &error))?;
+        let raw: raw::File =
+            toml::from_str(text).map_err(|error| syntax::refusal(text, path, &error))?;
         let read = reader::Reader { file: path, environment };
         let dbname = read.text("server.dbname", raw.server.dbname.as_ref())?;
         Ok(Self {
@@ -131,20 +133,6 @@ impl Config {
             log: sections::log(&read, &raw.log)?,
         })
     }
-}
-
-/// The parser's own report has several lines and quotes the file, which may hold a password.
-fn syntax(text: &str, path: &Path, error: &toml::de::Error) -> ConfigError {
-    let at = error.span().map(|span| position(text, span.start)).unwrap_or_default();
-    let message = error.message().replace('\n', ", ");
-    ConfigError::Syntax { path: path.to_owned(), at, message }
-}
-
-fn position(text: &str, offset: usize) -> String {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    format!(":{line}:{column}")
 }
 
 #[cfg(test)]
