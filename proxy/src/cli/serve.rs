@@ -1,5 +1,7 @@
 //! `taskmaster serve`.
 
+use std::io::{self, Write};
+
 use super::signals::{self, Hangup};
 use super::{CliError, ServeArgs, limits, logging, runtime};
 use crate::config::{Config, Environment};
@@ -21,7 +23,8 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), CliError> {
             let _ = stops.wait_for(|count| *count > 0).await;
             tracing::info!("draining; a second signal ends at once");
         };
-        let ready = |address| println!("taskmaster: ready on {address}");
+        // Whoever started it may have closed standard output: that is no reason to end.
+        let ready = |address| drop(writeln!(io::stdout(), "taskmaster: ready on {address}"));
         tokio::select! {
             served = listener::run(listener, first, ready) => served,
             _ = second.wait_for(|count| *count > 1) => Ok::<_, ListenerError>(()),
