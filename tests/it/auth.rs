@@ -31,13 +31,16 @@ async fn a_role_logs_in_and_acts_as_itself() {
 }
 
 #[tokio::test]
-async fn a_changed_password_counts_at_once() {
+async fn a_changed_password_counts_from_the_second_login_on() {
     let (_, database, proxy) = proxied_by(1).await;
     create_role(&database, "auth_changes", "first").await;
     log_in(&proxy, &database, "auth_changes", "first").await.unwrap();
     create_role(&database, "auth_changes", "second").await;
-    // A verifier that is still trusted fails, is read again, and the login goes through.
-    log_in(&proxy, &database, "auth_changes", "second").await.unwrap();
+    // SCRAM cannot begin again with another salt: a login that fails by a verifier still trusted
+    // makes the proxy read it again, for the next one.
+    if log_in(&proxy, &database, "auth_changes", "second").await.is_err() {
+        log_in(&proxy, &database, "auth_changes", "second").await.unwrap();
+    }
     assert_eq!(log_in(&proxy, &database, "auth_changes", "first").await.err().unwrap(), "28P01");
 }
 

@@ -92,19 +92,19 @@ async fn a_minor_version_and_options_of_the_future_are_negotiated() {
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_closed() {
     let (_, database, proxy) = proxied(|config| {
-        config.set("listen.login_timeout_ms", 200);
+        config.set("listen.login_timeout_ms", 2000);
     })
     .await;
-    let mut silent = RawClient::connect(proxy.port).await;
-    silent.read_to_end().await;
+    let silent = RawClient::connect(proxy.port).await;
     let mut half = RawClient::connect(proxy.port).await;
     half.send(&message::startup(&[("user", "x")])[..7]).await;
-    half.read_to_end().await;
     // Silence after the first message of the login counts too.
     let mut asked = RawClient::connect(proxy.port).await;
     let login = proxy::login(&database);
     asked.send(&message::startup(&[("user", &login.user), ("database", &login.database)])).await;
-    asked.read_to_end().await;
+    for mut client in [silent, half, asked] {
+        client.read_to_end().await;
+    }
     assert_serves(&proxy, &database).await;
 }
 
@@ -256,7 +256,7 @@ async fn a_client_that_closes_at_every_stage_of_the_login_leaves_nothing() {
 
 fn through(fault: &Fault, config: &mut ProxyConfig) {
     config.set("server.port", i64::from(fault.port()));
-    config.set("pool.min", 1).set("pool.max", 2).set("pool.connect_retry_interval_ms", 20);
+    config.set("pool.min", 1).set("pool.max", 2).set("server.connect_retry_interval_ms", 20);
 }
 
 async fn faulty() -> (&'static Cluster, Database<'static>, Fault, Proxy) {
@@ -270,7 +270,7 @@ async fn faulty() -> (&'static Cluster, Database<'static>, Fault, Proxy) {
 #[tokio::test]
 async fn a_server_that_dies_in_the_middle_of_a_query() {
     let (cluster, database, fault, proxy) = faulty().await;
-    proxy.expect_log("08006");
+    proxy.expect_log("was lost");
     let admin = cluster.admin().await;
     let mut client = proxy.raw(&database).await;
     let mut idle = proxy.raw(&database).await;
@@ -293,7 +293,7 @@ async fn a_server_that_dies_in_the_middle_of_a_query() {
 async fn a_backend_that_is_terminated_in_the_middle_of_a_query() {
     let (cluster, database, proxy) = proxied_by(2).await;
     proxy.expect_log("57P01");
-    proxy.expect_log("08006");
+    proxy.expect_log("was lost");
     let admin = cluster.admin().await;
     let mut client = proxy.raw(&database).await;
     let pid = client.query_value("begin; select pg_backend_pid()").await;
@@ -315,7 +315,7 @@ async fn idle_server_connections_that_died_are_not_handed_out() {
         break_it(&fault);
         // The end of an idle connection may be seen after the next request was sent on it; then
         // that request fails with 08006 and only that one, because it may have been executed.
-        proxy.expect_log("08006");
+        proxy.expect_log("was lost");
         wait::until("a new server connection serves", || async {
             let client = proxy.connect(&database).await;
             client.simple_query("select 2").await.is_ok()

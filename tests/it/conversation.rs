@@ -186,12 +186,10 @@ async fn sql_level_deallocate_and_discard_reach_protocol_statements() {
 }
 
 #[tokio::test]
-async fn execute_of_a_protocol_statement_from_sql() {
+async fn a_statement_prepared_in_sql_and_run_by_the_protocol() {
     assert_same(&[
-        turn(&[message::parse("s", "select $1::int * 2"), message::sync()]),
-        simple("execute s(21)"),
-        simple("select name, statement from pg_prepared_statements"),
         simple("prepare q as select 'from sql'"),
+        simple("execute q"),
         turn(&[message::bind("q", &[]), message::execute("", 0), message::sync()]),
     ])
     .await;
@@ -309,7 +307,7 @@ async fn savepoints_and_chained_transactions() {
         simple("rollback to a"),
         simple("insert into t values (2)"),
         simple("commit and chain"),
-        simple("select * from t"),
+        simple("select id + 0 from t"),
         simple("rollback"),
     ])
     .await;

@@ -38,7 +38,8 @@ async fn a_running_query_is_answered_before_its_client_is_let_go() {
     let (cluster, database, proxy) = proxied_by(1).await;
     let admin = cluster.admin().await;
     let direct = database.connect().await;
-    direct.batch_execute("create table gate (id int); begin; lock table gate").await.unwrap();
+    direct.batch_execute("create table gate (id int)").await.unwrap();
+    direct.batch_execute("begin; lock table gate").await.unwrap();
     let mut client = proxy.raw(&database).await;
     client.send(&message::query("select count(*) from gate")).await;
     let sql = format!(

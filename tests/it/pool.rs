@@ -2,11 +2,19 @@
 
 use std::collections::HashSet;
 
-use harness::{Cluster, Proxy, message, proxy, raw::Login, wait};
+use harness::{Cluster, Database, Proxy, message, proxy, raw::Login, wait};
+use tokio_postgres::Client;
 
 use crate::support::{
     assert_serves, backend_pid, create_role, first_error, proxied, proxied_by, sqlstate, value,
 };
+
+/// A client that will hold the only server connection. A raw client logs in before it: the first
+/// client with given startup parameters needs a server to know what they mean, the next do not.
+async fn holder(proxy: &Proxy, database: &Database<'_>) -> Client {
+    drop(proxy.raw(database).await);
+    proxy.connect(database).await
+}
 
 #[tokio::test]
 async fn transactions_of_many_clients_share_few_server_connections() {
@@ -39,7 +47,7 @@ async fn a_transaction_keeps_its_server_connection() {
 #[tokio::test]
 async fn who_waits_longest_is_served_first() {
     let (_, database, proxy) = proxied_by(1).await;
-    let holder = proxy.connect(&database).await;
+    let holder = holder(&proxy, &database).await;
     let sql = "create table served (position serial, client text); begin";
     holder.batch_execute(sql).await.unwrap();
     let mut waiters = Vec::new();
@@ -80,7 +88,7 @@ async fn a_wait_that_timed_out_answers_a_whole_pipeline_with_one_ready_for_query
         config.set("pool.max", 1).set("pool.min", 1).set("pool.acquire_timeout_ms", 200);
     })
     .await;
-    let holder = proxy.connect(&database).await;
+    let holder = holder(&proxy, &database).await;
     holder.batch_execute("begin").await.unwrap();
     let mut waiter = proxy.raw(&database).await;
     let pipeline = [
@@ -103,7 +111,7 @@ async fn a_full_queue_refuses_at_once() {
         config.set("pool.max", 1).set("pool.min", 1).set("pool.queue_len_max", 1);
     })
     .await;
-    let holder = proxy.connect(&database).await;
+    let holder = holder(&proxy, &database).await;
     holder.batch_execute("begin").await.unwrap();
     let mut waiter = proxy.raw(&database).await;
     waiter.send(&message::query("select 'waited'")).await;
@@ -118,7 +126,7 @@ async fn a_full_queue_refuses_at_once() {
 #[tokio::test]
 async fn clients_log_in_while_every_server_connection_is_taken() {
     let (_, database, proxy) = proxied_by(1).await;
-    let holder = proxy.connect(&database).await;
+    let holder = holder(&proxy, &database).await;
     holder.batch_execute("begin").await.unwrap();
     for _ in 0..5 {
         proxy.raw(&database).await;
@@ -129,7 +137,7 @@ async fn clients_log_in_while_every_server_connection_is_taken() {
 #[tokio::test]
 async fn a_waiter_that_leaves_does_not_take_a_server_connection_with_it() {
     let (_, database, proxy) = proxied_by(1).await;
-    let holder = proxy.connect(&database).await;
+    let holder = holder(&proxy, &database).await;
     holder.batch_execute("begin").await.unwrap();
     for _ in 0..10 {
         let mut waiter = proxy.raw(&database).await;

@@ -33,7 +33,7 @@ async fn check_names_what_is_wrong() {
         ("pool.maximum", 5.into(), "maximum"),
         ("pool.max", 0.into(), "max"),
         ("pool.max", (-1).into(), "max"),
-        ("pool.max", "ten".into(), "max"),
+        ("pool.max", "ten".into(), "\"ten\""),
         ("pool.mode", "statement".into(), "mode"),
         ("server.ssl_mode", "sometimes".into(), "ssl_mode"),
         ("listen.port", 70_000.into(), "port"),

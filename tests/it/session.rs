@@ -149,7 +149,8 @@ async fn a_role_never_leaks() {
 
 #[tokio::test]
 async fn a_temporary_table_never_leaks() {
-    let look = "select to_regclass('pg_temp.mine') is not null";
+    let look = "select exists (select from pg_class where relname = 'mine' \
+                and relnamespace = pg_my_temp_schema())";
     assert_never_leaks("create temp table mine (id int)", look).await;
     assert_never_leaks("select 1 as id into temporary mine", look).await;
 }
@@ -204,13 +205,43 @@ async fn local_settings_and_locks_end_with_the_transaction_and_pin_nothing() {
 }
 
 #[tokio::test]
+async fn reset_all_goes_back_to_the_startup_values_of_the_client() {
+    let (_, database, proxy) = proxied_by(2).await;
+    let ours = [("application_name", "mine"), ("TimeZone", "Asia/Tokyo")];
+    let (mut client, _) = login_with(&proxy, &database, &ours).await;
+    let (mut other, _) = login_with(&proxy, &database, &[]).await;
+    for reset in ["reset all", "discard all"] {
+        run(&mut client, &["set timezone to 'UTC'", "set application_name to 'x'", reset]).await;
+        for _ in 0..2 {
+            assert_eq!(other.query_value("show application_name").await, "", "{reset}");
+            assert_eq!(client.query_value("show application_name").await, "mine", "{reset}");
+            assert_eq!(client.query_value("show timezone").await, "Asia/Tokyo", "{reset}");
+        }
+    }
+    run(&mut client, &["set timezone to 'UTC'", "reset timezone"]).await;
+    assert_eq!(client.query_value("show timezone").await, "Asia/Tokyo");
+}
+
+#[tokio::test]
+async fn reset_all_pins_nothing() {
+    let (_, database, proxy) = proxied_by(1).await;
+    let (mut one, _) = login_with(&proxy, &database, &[]).await;
+    let (mut two, _) = login_with(&proxy, &database, &[]).await;
+    for reset in ["reset all", "reset timezone", "reset session authorization", "discard all"] {
+        run(&mut one, &[reset]).await;
+        run(&mut two, &["select 1"]).await;
+    }
+}
+
+#[tokio::test]
 async fn discard_all_gives_a_held_connection_back() {
     let (_, database, proxy) = proxied_by(1).await;
     let one = proxy.connect(&database).await;
     one.batch_execute("create temp table mine (id int)").await.unwrap();
     one.batch_execute("discard all").await.unwrap();
     let two = proxy.connect(&database).await;
-    assert_eq!(value(&two, "select to_regclass('pg_temp.mine') is null").await, "t");
+    let look = "select count(*) from pg_class where relname = 'mine'";
+    assert_eq!(value(&two, look).await, "0");
     assert_eq!(value(&one, "select 1").await, "1");
 }
 

@@ -73,6 +73,7 @@ pub(crate) async fn run(client: &mut RawClient, statements: &[&str]) {
 
 /// Makes a role that may log in with `password` and use every schema of `database`.
 pub(crate) async fn create_role(database: &Database<'_>, name: &str, password: &str) {
+    let password = password.replace('\'', "''");
     let sql = format!(
         "do $$ begin create role {name} login password '{password}'; \
          exception when duplicate_object then alter role {name} login password '{password}'; end $$"
