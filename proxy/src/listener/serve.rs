@@ -135,17 +135,20 @@ async fn greet(worker: &Rc<Worker>, client: LoggedIn) {
         next_unnamed: &worker.next_unnamed,
     };
     if let Some(session) = open_session(stream, startup, identity, host).await {
-        report(peer, Box::pin(session.run())).await;
+        // A task of its own: the memory that the login took is given back while the session lives (I7).
+        worker.spawn(async move {
+            report(peer, session.run().await);
+            drop(place);
+        });
     }
-    drop(place);
 }
 
-async fn report(peer: Peer, session: impl Future<Output = SessionEnd>) {
-    match session.await {
-        end @ (SessionEnd::Malformed(_) | SessionEnd::Refused(_)) => {
+fn report(peer: Peer, end: SessionEnd) {
+    match end {
+        SessionEnd::Malformed(_) | SessionEnd::Refused(_) => {
             tracing::info!(%peer, %end, "a session was ended");
         }
-        end @ SessionEnd::ServerLost(_) => tracing::warn!(%peer, %end, "a session was lost"),
+        SessionEnd::ServerLost(_) => tracing::warn!(%peer, %end, "a session was lost"),
         end => tracing::debug!(%peer, %end, "a session ended"),
     }
 }
