@@ -42,14 +42,18 @@ pub fn taskmaster_bin() -> PathBuf {
 }
 
 /// The directory with `taskmaster.so`, the control file and the install script:
-/// `TASKMASTER_EXTENSION_DIR`, or `<target>/<profile>/extension`. `None` when there is none, so
-/// that tests which need no extension run without it.
-pub fn extension_dir() -> Option<PathBuf> {
+/// `TASKMASTER_EXTENSION_DIR`, or `<target>/<profile>/extension`.
+///
+/// # Panics
+/// When it is not there.
+pub fn extension_dir() -> PathBuf {
     let dir = match std::env::var_os("TASKMASTER_EXTENSION_DIR") {
         Some(path) => PathBuf::from(path),
         None => profile_dir().join("extension"),
     };
-    dir.join("taskmaster.control").exists().then_some(dir)
+    let built = dir.join("taskmaster.control").exists();
+    assert!(built, "the extension is not in {}: run `make test`", dir.display());
+    dir
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

@@ -148,7 +148,7 @@ impl Cluster {
     /// The child once `postmaster.pid` says it accepts connections, or its log when it ended.
     fn spawn_ready(&self) -> Result<Child, String> {
         let log = fs::File::create(self.log_path()).expect("the log can be made");
-        let mut child = as_server(Installation::get().bin_dir.join("postgres"))
+        let mut child = as_server(Installation::get().tree.program("postgres"))
             .arg("-D")
             .arg(&self.data_dir)
             .args(["-p", &self.port.to_string(), "-k"])
@@ -304,7 +304,7 @@ fn template() -> PathBuf {
 fn initdb(dir: &Path, data_dir: &Path) {
     let password_file = dir.join("password");
     fs::write(&password_file, PASSWORD).expect("a file in a fresh directory can be written");
-    let output = as_server(Installation::get().bin_dir.join("initdb"))
+    let output = as_server(Installation::get().tree.program("initdb"))
         .arg("-D")
         .arg(data_dir)
         .arg("--pwfile")

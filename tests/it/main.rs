@@ -20,3 +20,4 @@ mod session;
 mod support;
 mod tidy;
 mod tls;
+mod up;
