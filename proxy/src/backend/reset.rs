@@ -2,6 +2,7 @@
 //!
 //! Must not know pools or clients. What cannot be cleaned is closed by the caller (I4).
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -88,6 +89,7 @@ async fn scrub(server: &mut Server) -> Result<(), ResetError> {
     }
     if server.taint == Taint::Dirty {
         server.execute("DISCARD ALL").await?;
+        server.settings = Rc::clone(&server.defaults);
         server.taint = Taint::Clean;
     }
     server.unfinished = Unfinished::Finish;

@@ -327,7 +327,6 @@ impl Server {
             Some(b"DISCARD ALL\0") => {
                 self.prepared.clear();
                 self.unnamed = None;
-                self.settings = Rc::clone(&self.defaults);
             }
             Some(b"DEALLOCATE ALL\0") => self.prepared.clear(),
             _ => {}

@@ -49,6 +49,21 @@ impl Settings {
         self.entries.insert(name, value.into());
     }
 
+    /// Forgets a setting.
+    pub fn remove(&mut self, name: &str) {
+        self.entries.retain(|known, _| !known.eq_ignore_ascii_case(name));
+    }
+
+    /// The same settings, one of them as it is in `other`.
+    pub fn with_value_of(&self, name: &str, other: &Self) -> Self {
+        let mut settings = self.clone();
+        match other.entries.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            Some((known, value)) => settings.set(known, value),
+            None => settings.remove(name),
+        }
+        settings
+    }
+
     /// The value of a setting by its exact name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.entries.get(name).map(AsRef::as_ref)

@@ -79,7 +79,9 @@ async fn attempt(pool: &Rc<Pool>) -> Result<Box<Server>, ConnectError> {
     if let Some(failing) = pool.outage.borrow_mut().0.take() {
         tracing::info!(pool = %pool.key, after_ms = failing.since.elapsed().as_millis(), "the server is back");
     }
-    Ok(Box::new(Server::new(dialed, pool.config.statements_max)))
+    let server = Box::new(Server::new(dialed, pool.config.statements_max));
+    pool.greetings.borrow_mut().learn(&server);
+    Ok(server)
 }
 
 fn give_up(pool: &Rc<Pool>, permit: ConnectPermit) {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use lru::LruCache;
 
-use crate::backend::server::ServerFault;
+use crate::backend::server::{Server, ServerFault, Taint};
 use crate::backend::settings::Settings;
 use crate::pool::shell::{AcquireError, Pool};
 
@@ -32,14 +32,51 @@ pub struct Greeting {
     pub parameters: Rc<Vec<(String, String)>>,
 }
 
-/// Greetings by startup settings.
+/// Greetings by startup settings, and the one for a client that names none.
 #[derive(Debug)]
-pub struct Greetings(LruCache<StartupSettings, Greeting>);
+pub struct Greetings {
+    base: Option<Greeting>,
+    known: LruCache<StartupSettings, Greeting>,
+}
 
 impl Default for Greetings {
     fn default() -> Self {
-        Self(LruCache::new(GREETINGS_MAX))
+        Self { base: None, known: LruCache::new(GREETINGS_MAX) }
     }
+}
+
+impl Greetings {
+    /// Takes note of what a server said to a login that named no settings.
+    pub fn learn(&mut self, server: &Server) {
+        let mut settings = (*server.defaults).clone();
+        settings.set(APPLICATION_NAME, "");
+        let parameters = parameters(&server.greeting, &settings);
+        self.base = Some(Greeting { settings: Rc::new(settings), parameters });
+    }
+
+    /// The greeting for these settings, as far as it is known without asking a server.
+    fn get(&mut self, startup: &mut StartupSettings) -> Option<Greeting> {
+        let base = self.base.as_ref()?;
+        startup.retain(|(name, value)| !says_the_same(&base.settings, name, value));
+        match startup.is_empty() {
+            true => Some(base.clone()),
+            false => self.known.get(startup).cloned(),
+        }
+    }
+}
+
+/// True when the server's own value is what is asked for. `UTF8` has spellings that nearly every driver uses.
+fn says_the_same(base: &Settings, name: &str, value: &str) -> bool {
+    let same = |(known, present): (&str, &str)| {
+        let utf8 = |text: &str| {
+            let plain: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+            plain.eq_ignore_ascii_case("utf8") || plain.eq_ignore_ascii_case("unicode")
+        };
+        let is_encoding = known == "client_encoding";
+        known.eq_ignore_ascii_case(name)
+            && (present == value || (is_encoding && utf8(present) && utf8(value)))
+    };
+    base.iter().any(same)
 }
 
 /// The greeting for a client with these startup settings. Asks a server when it is the first of its kind.
@@ -52,12 +89,27 @@ pub async fn greet(
 ) -> Result<Greeting, AcquireError> {
     let name = take_application_name(&mut startup);
     keep_last(&mut startup);
-    let known = pool.greetings.borrow_mut().0.get(&startup).cloned();
-    let base = match known {
+    let known = pool.greetings.borrow_mut().get(&mut startup);
+    let greeting = match known.or_else(|| assume(pool, &startup)) {
         Some(greeting) => greeting,
         None => ask(pool, startup).await?,
     };
-    Ok(named(pool, base, name))
+    Ok(named(pool, greeting, name))
+}
+
+/// While all server connections are busy a login does not wait for one: the settings are taken as they were asked for,
+/// and a server judges them when the first request gets it.
+fn assume(pool: &Rc<Pool>, startup: &StartupSettings) -> Option<Greeting> {
+    if !pool.is_saturated() {
+        return None;
+    }
+    let base = pool.greetings.borrow().base.clone()?;
+    let mut settings = (*base.settings).clone();
+    for (name, value) in startup {
+        settings.set(name, value);
+    }
+    let parameters = parameters(&base.parameters, &settings);
+    Some(Greeting { settings: Rc::new(settings), parameters })
 }
 
 async fn ask(pool: &Rc<Pool>, startup: StartupSettings) -> Result<Greeting, AcquireError> {
@@ -69,14 +121,14 @@ async fn ask(pool: &Rc<Pool>, startup: StartupSettings) -> Result<Greeting, Acqu
     wanted.set(APPLICATION_NAME, "");
     let synced = server.sync_settings(&Rc::new(wanted)).await;
     if !matches!(synced, Ok(()) | Err(ServerFault::Refused(_))) {
-        server.taint = crate::backend::server::Taint::Dirty;
+        server.taint = Taint::Dirty;
     }
     synced?;
     let greeting = Greeting {
         parameters: parameters(&server.greeting, &server.settings),
         settings: Rc::clone(&server.settings),
     };
-    pool.greetings.borrow_mut().0.put(startup, greeting.clone());
+    pool.greetings.borrow_mut().known.put(startup, greeting.clone());
     Ok(greeting)
 }
 
@@ -93,7 +145,7 @@ fn named(pool: &Rc<Pool>, base: Greeting, name: String) -> Greeting {
         parameters: parameters(&base.parameters, &settings),
         settings: Rc::new(settings.clone()),
     };
-    greetings.0.get_or_insert(key, make).clone()
+    greetings.known.get_or_insert(key, make).clone()
 }
 
 fn parameters(reported: &[(String, String)], settings: &Settings) -> Rc<Vec<(String, String)>> {

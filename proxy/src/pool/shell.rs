@@ -139,6 +139,12 @@ impl Pool {
         ClientGuard(Rc::clone(self))
     }
 
+    /// True when a newcomer would have to wait for another client.
+    pub fn is_saturated(&self) -> bool {
+        let state = self.state.borrow();
+        state.idle_len() == 0 && state.total() >= self.config.max
+    }
+
     /// True when neither a client nor a connection is left.
     pub fn is_unused(&self) -> bool {
         self.clients.get() == 0 && self.state.borrow().total() == 0

@@ -1,4 +1,5 @@
-//! Statements that concern names which only the proxy knows: DEALLOCATE of a statement prepared by protocol.
+//! Statements that concern what only the proxy knows: names of statements prepared by protocol, and the settings that a
+//! client started with.
 
 use crate::router::holds::Words;
 
@@ -17,6 +18,34 @@ pub fn deallocated(sql: &[u8]) -> Option<Vec<u8>> {
     identifier(rest.trim_ascii())
 }
 
+/// Which settings a RESET takes back to their values at the start of the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// All of them.
+    All,
+    /// This one.
+    Name(String),
+}
+
+/// What a text resets that is one RESET of settings and nothing else. `RESET ROLE` and the like are no settings.
+pub fn reset(sql: &[u8]) -> Option<Reset> {
+    let mut words = Words::new(sql);
+    if !words.next()?.eq_ignore_ascii_case(b"RESET") {
+        return None;
+    }
+    let rest = words.rest().trim_ascii();
+    let rest = rest.strip_suffix(b";").unwrap_or(rest).trim_ascii();
+    let is = |text: &str| rest.eq_ignore_ascii_case(text.as_bytes());
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    match std::str::from_utf8(rest).ok()? {
+        _ if is("ALL") => Some(Reset::All),
+        _ if is("TIME ZONE") => Some(Reset::Name("TimeZone".to_owned())),
+        _ if is("ROLE") || is("SESSION_AUTHORIZATION") => None,
+        name if !name.is_empty() && rest.iter().all(plain) => Some(Reset::Name(name.to_owned())),
+        _ => None,
+    }
+}
+
 /// One identifier and nothing behind it but a semicolon.
 fn identifier(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii();
@@ -32,6 +61,24 @@ fn identifier(text: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reset_of_settings_is_told_from_other_statements() {
+        let named = |name: &str| Some(Reset::Name(name.to_owned()));
+        for (sql, expected) in [
+            ("RESET ALL", Some(Reset::All)),
+            (" reset all ; ", Some(Reset::All)),
+            ("RESET TimeZone", named("TimeZone")),
+            ("RESET TIME ZONE", named("TimeZone")),
+            ("RESET a.b;", named("a.b")),
+            ("RESET ROLE", None),
+            ("RESET SESSION AUTHORIZATION", None),
+            ("RESET ALL; SELECT 1", None),
+            ("SELECT 1", None),
+        ] {
+            assert_eq!(reset(sql.as_bytes()), expected, "{sql}");
+        }
+    }
 
     #[test]
     fn names_are_read_as_postgresql_reads_them() {

@@ -13,6 +13,7 @@ use crate::backend::settings::Settings;
 use crate::error::ClientFacing;
 use crate::net::flow::Flow;
 use crate::net::stream::ClientStream;
+use crate::router::command::Reset;
 use crate::router::holds::Holds;
 use crate::session::statements::Statements;
 use crate::wire::buffer::Buffer;
@@ -38,12 +39,34 @@ pub struct Client {
     pub statements: Box<Statements>,
     /// Why it keeps its server connection between transactions.
     pub holds: Holds,
-    /// `DISCARD ALL` was run: the session's settings are those of its start again.
-    pub discarded: bool,
+    /// A RESET on its way, or one that was run and whose effect the server connection still has to be given.
+    pub reset: Resetting,
+    /// The name of a statement that the client tried to prepare twice, and the server's name for it.
+    pub clash: Option<(Vec<u8>, Box<[u8]>)>,
     /// What the proxy does with requests that it did not pass to a server.
     pub refusal: Refusal,
     /// Bytes of a message that are still to be dropped unread.
     pub discarding: usize,
+}
+
+/// Where a RESET stands. A server connection returns to the settings it was started with, a client's session to those
+/// that the client started with: the difference is made good when the reset is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Resetting {
+    /// Nothing is being reset.
+    #[default]
+    No,
+    /// The statement was sent.
+    Sent(Reset),
+    /// The server has run it, and will report the values it went back to: the client is told `to` instead of them.
+    Run {
+        /// What the client was told before.
+        from: Rc<Settings>,
+        /// What holds from now on.
+        to: Rc<Settings>,
+    },
+    /// The client was told; the server connection is to be brought into line with these.
+    Due(Rc<Settings>),
 }
 
 /// Requests that the proxy refused itself are to be answered as a server would.
@@ -67,7 +90,8 @@ impl Client {
             settings,
             statements: Box::default(),
             holds: Holds::NONE,
-            discarded: false,
+            reset: Resetting::No,
+            clash: None,
             refusal: Refusal::None,
             discarding: 0,
         }

@@ -3,13 +3,16 @@
 //!
 //! DataRow and CopyData are never looked at beyond their header. Must not know sockets.
 
+use std::rc::Rc;
+
 use crate::backend::server::{Server, ServerFault};
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::router::command::Reset;
 use crate::router::holds::Holds;
-use crate::session::client::Client;
+use crate::session::client::{Client, Resetting};
 use crate::wire::buffer::Buffer;
 use crate::wire::error_response::error_response;
-use crate::wire::greeting::ready_for_query;
+use crate::wire::greeting::{parameter_status, ready_for_query};
 use crate::wire::header::{HEADER_LEN, Header};
 use crate::wire::outstanding::{Answer, Disposition, Expect, LocalReply, Owed};
 use crate::wire::tag::{BackendTag, TransactionStatus};
@@ -70,6 +73,12 @@ impl Downstream<'_> {
         if present < total && total <= buffer.capacity() {
             return Ok(false);
         }
+        if let Some(replaced) = self.replace(tag, &unseen[..present]) {
+            self.observe(tag, &unseen[..present]);
+            self.client.down.skip(buffer, present);
+            self.client.down.insert(buffer).extend_from_slice(&replaced);
+            return Ok(true);
+        }
         let answer = self.observe(tag, &unseen[..present]);
         match answer.disposition {
             Disposition::Forward => self.client.down.forward(buffer, present, total),
@@ -104,11 +113,70 @@ impl Downstream<'_> {
                 self.client.statements.clear();
                 self.client.statements.unnamed = None;
                 self.client.holds = Holds::NONE;
-                self.client.discarded = true;
+                self.begin_reset(&Reset::All);
             }
             Some(b"DEALLOCATE ALL\0") => self.client.statements.clear(),
+            Some(b"RESET\0") => {
+                if let Resetting::Sent(reset) = std::mem::take(&mut self.client.reset) {
+                    self.begin_reset(&reset);
+                }
+            }
             _ => {}
         }
+    }
+
+    /// The server connection has gone back to its own start: what the client's session goes back to is another matter.
+    fn begin_reset(&mut self, reset: &Reset) {
+        let from = Rc::clone(&self.server.settings);
+        let to = match reset {
+            Reset::All => {
+                self.server.settings = Rc::clone(&self.server.defaults);
+                Rc::clone(&self.client.startup_settings)
+            }
+            Reset::Name(name) => {
+                if !self.server.defaults.contains(name) {
+                    Rc::make_mut(&mut self.server.settings).remove(name);
+                }
+                Rc::new(from.with_value_of(name, &self.client.startup_settings))
+            }
+        };
+        self.client.reset = Resetting::Run { from, to };
+    }
+
+    /// What the client gets in place of a reply, when that would show it what is only the proxy's: values that a server
+    /// connection started with, and names that statements have on servers.
+    fn replace(&mut self, tag: BackendTag, message: &[u8]) -> Option<Vec<u8>> {
+        match tag {
+            BackendTag::ErrorResponse => {
+                let (name, on_server) = self.client.clash.take()?;
+                Some(renamed(message, &on_server, &name))
+            }
+            BackendTag::ParameterStatus => {
+                matches!(self.client.reset, Resetting::Run { .. }).then(Vec::new)
+            }
+            BackendTag::ReadyForQuery => self.end_reset(message),
+            _ => None,
+        }
+    }
+
+    /// What a client is told at the end of a RESET: the values that are now others, as PostgreSQL reports them.
+    fn end_reset(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        let (from, to) = match std::mem::take(&mut self.client.reset) {
+            Resetting::Run { from, to } => (from, to),
+            // It failed.
+            Resetting::Sent(_) | Resetting::No => return None,
+            due @ Resetting::Due(_) => {
+                self.client.reset = due;
+                return None;
+            }
+        };
+        let changed = to.iter().filter(|(name, value)| from.get(name) != Some(*value));
+        let reported = changed.filter(|(name, _)| self.server.defaults.contains(name));
+        let mut bytes: Vec<u8> =
+            reported.flat_map(|(name, value)| parameter_status(name, value)).collect();
+        bytes.extend_from_slice(message);
+        self.client.reset = Resetting::Due(to);
+        Some(bytes)
     }
 
     /// Gives the replies that nobody else will give, when their turn has come.
@@ -133,6 +201,21 @@ impl Downstream<'_> {
             self.client.statements.settle();
         }
     }
+}
+
+/// The message with one name in it replaced, in every field.
+fn renamed(message: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let (mut body, mut rest) = (Vec::new(), message.get(HEADER_LEN..).unwrap_or_default());
+    while let Some(at) = rest.windows(from.len()).position(|window| window == from) {
+        body.extend_from_slice(&rest[..at]);
+        body.extend_from_slice(to);
+        rest = &rest[at + from.len()..];
+    }
+    body.extend_from_slice(rest);
+    let mut bytes = message[..1].to_vec();
+    bytes.extend((body.len() as u32 + 4).to_be_bytes());
+    bytes.extend(body);
+    bytes
 }
 
 /// What PostgreSQL says to anything but ROLLBACK in a failed transaction.

@@ -10,9 +10,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::backend::server::{Server, ServerFault};
+use crate::backend::settings::Settings;
 use crate::net::flow::poll_fill;
 use crate::pool::{Pool, PoolMode};
-use crate::session::client::Client;
+use crate::session::client::{Client, Resetting};
 use crate::session::downstream::Downstream;
 use crate::session::slot::Slot;
 use crate::session::upstream::{Upstream, UpstreamError, Wish};
@@ -22,6 +23,8 @@ use crate::session::upstream::{Upstream, UpstreamError, Wish};
 pub enum RelayEnd {
     /// The server owes nothing and nothing holds it: it may serve somebody else (I1).
     Released,
+    /// The client's settings are to be given to the server connection, which it keeps.
+    Reset(Rc<Settings>),
     /// The client said goodbye.
     Left,
     /// The client is gone without a word.
@@ -74,7 +77,7 @@ impl Relay<'_> {
             return Poll::Ready(end);
         }
         match self.poll_down(cx) {
-            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Pending) => self.due_reset().map_or(Poll::Pending, Poll::Ready),
             Ok(Poll::Ready(())) => Poll::Ready(RelayEnd::Released),
             Err(end) => Poll::Ready(end),
         }
@@ -148,6 +151,18 @@ impl Relay<'_> {
                 Poll::Pending => return Ok(Poll::Pending),
                 Poll::Ready(Ok(len)) if len > 0 => {}
                 Poll::Ready(end) => return Err(RelayEnd::ServerLost(fault(end))),
+            }
+        }
+    }
+
+    /// A RESET whose effect this connection still has to be given, once it is at rest.
+    fn due_reset(&mut self) -> Option<RelayEnd> {
+        let at_rest = self.server.is_at_rest() && self.client.down.is_clear();
+        match std::mem::take(&mut self.client.reset) {
+            Resetting::Due(settings) if at_rest => Some(RelayEnd::Reset(settings)),
+            other => {
+                self.client.reset = other;
+                None
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::backend::server::{Server, ServerFault, Taint, Unfinished};
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::shell::ClientGuard;
 use crate::pool::{AcquireError, Pool, PoolMode, PooledServer};
-use crate::session::client::{Client, Refusal};
+use crate::session::client::{Client, Refusal, Resetting};
 use crate::session::local;
 use crate::session::relay::{Direction, Relay, RelayEnd};
 use crate::session::request::{self, Request, drop_message, front};
@@ -129,18 +129,10 @@ impl Session {
 
     /// Relays until the server connection is free (then none) or the session is at its end.
     async fn relay(&mut self, mut server: PooledServer) -> Option<SessionEnd> {
-        let relay = Relay {
-            client: &mut self.client,
-            server: &mut server,
-            pool: &self.pool,
-            slot: &self.open.slot,
-            next_unnamed: &self.next_unnamed,
-            upstream: Direction::Open,
-        };
-        let end = relay.run().await;
+        let end = self.relay_and_reset(&mut server).await;
         self.detach(&mut server);
         match end {
-            RelayEnd::Released => None,
+            RelayEnd::Released | RelayEnd::Reset(_) => None,
             RelayEnd::Left => Some(SessionEnd::Left),
             RelayEnd::ClientLost => {
                 server.unfinished = Unfinished::Cancel;
@@ -158,6 +150,28 @@ impl Session {
         }
     }
 
+    /// Relays; a session that keeps its server connection through a RESET gets its own settings back in between.
+    async fn relay_and_reset(&mut self, server: &mut Server) -> RelayEnd {
+        loop {
+            let relay = Relay {
+                client: &mut self.client,
+                server,
+                pool: &self.pool,
+                slot: &self.open.slot,
+                next_unnamed: &self.next_unnamed,
+                upstream: Direction::Open,
+            };
+            match relay.run().await {
+                RelayEnd::Reset(settings) => {
+                    if let Err(fault) = server.sync_settings(&settings).await {
+                        return RelayEnd::ServerLost(fault);
+                    }
+                }
+                end => return end,
+            }
+        }
+    }
+
     /// INVARIANT I6: what may be left of the session taints the connection; what is tracked goes with the client.
     fn detach(&mut self, server: &mut Server) {
         self.open.slot.rest();
@@ -165,10 +179,9 @@ impl Session {
         if !holds.is_none() || self.pool.config.mode == PoolMode::Session {
             server.taint = Taint::Dirty;
         }
-        self.client.settings = if std::mem::take(&mut self.client.discarded) {
-            Rc::clone(&self.client.startup_settings)
-        } else {
-            Rc::clone(&server.settings)
+        self.client.settings = match std::mem::take(&mut self.client.reset) {
+            Resetting::Due(settings) => settings,
+            _ => Rc::clone(&server.settings),
         };
     }
 

@@ -8,9 +8,9 @@ use std::rc::Rc;
 use crate::backend::server::{Server, prepare};
 use crate::backend::statement::Interner;
 use crate::pool::PoolMode;
-use crate::router::command::deallocated;
+use crate::router::command::{deallocated, reset};
 use crate::router::holds::Holds;
-use crate::session::client::Client;
+use crate::session::client::{Client, Resetting};
 use crate::session::statements::{Named, STATEMENTS_MAX};
 use crate::wire::buffer::Buffer;
 use crate::wire::frontend::{
@@ -164,19 +164,21 @@ impl Upstream<'_> {
 
     /// A simple query also drops the unnamed statement (tcop/postgres.c, `exec_simple_query`).
     fn query(&mut self, buffer: &mut Buffer, message: &Message) {
-        if self.mode == PoolMode::Transaction {
-            let seen = &self.server.up.unseen(buffer)[HEADER_LEN..message.present];
-            let sql = seen.strip_suffix(b"\0").unwrap_or(seen);
+        let seen = &self.server.up.unseen(buffer)[HEADER_LEN..message.present];
+        let sql = seen.strip_suffix(b"\0").unwrap_or(seen);
+        // In a transaction block a RESET may yet be rolled back: then the connection is held instead.
+        if let Some(reset) = reset(sql).filter(|_| self.server.is_at_rest()) {
+            self.client.reset = Resetting::Sent(reset);
+        } else if self.mode == PoolMode::Transaction {
             if let Some(name) = deallocated(sql)
                 && self.client.statements.close(&name)
             {
                 return self.answer(buffer, message, LocalReply::Deallocated);
             }
-            let holds = self.holds(sql, message);
-            self.client.holds = self.client.holds.with(holds);
-            self.client.statements.unnamed = None;
-            self.server.unnamed = None;
+            self.client.holds = self.client.holds.with(self.holds(sql, message));
         }
+        self.client.statements.unnamed = None;
+        self.server.unnamed = None;
         self.owe(FrontendTag::Query);
         self.forward(buffer, message);
     }
@@ -232,6 +234,7 @@ impl Upstream<'_> {
     ) -> Result<(), UpstreamError> {
         if let Some(taken) = self.client.statements.get(name) {
             let taken = Rc::clone(&taken.statement);
+            self.client.clash = Some((name.to_vec(), taken.name.clone()));
             return self.parse_again(buffer, message, &taken);
         }
         if self.client.statements.len() >= STATEMENTS_MAX {
