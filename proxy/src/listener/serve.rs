@@ -2,7 +2,6 @@
 //!
 //! Must not know what a session does once it runs.
 
-use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;

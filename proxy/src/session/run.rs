@@ -163,8 +163,11 @@ impl Session {
             };
             match relay.run().await {
                 RelayEnd::Reset(settings) => {
-                    if let Err(fault) = server.sync_settings(&settings).await {
-                        return RelayEnd::ServerLost(fault);
+                    let patience = self.pool.config.acquire_timeout;
+                    match timeout(patience, server.sync_settings(&settings)).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(fault)) => return RelayEnd::ServerLost(fault),
+                        Err(_) => return RelayEnd::ServerLost(ServerFault::Closed),
                     }
                 }
                 end => return end,
