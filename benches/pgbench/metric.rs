@@ -104,14 +104,11 @@ impl Batch {
 /// Runs every writer in turn, the order moved on by one each round, on an emptied table.
 ///
 /// # Errors
-/// When the extension is not built or a figure cannot be read.
+/// When a figure cannot be read.
 pub(crate) async fn measure(
     cluster: &Cluster,
     options: &Options,
 ) -> Result<Vec<Contest>, BenchError> {
-    if artefacts::extension_dir().is_none() {
-        return Err(BenchError::NoExtension);
-    }
     let database = cluster.database().await;
     install_plpgsql(&database).await?;
     let postmaster = machine::postmaster(cluster).await?;
