@@ -39,11 +39,6 @@ pub(crate) enum BenchError {
     /// A statement that prepares a measurement failed.
     #[error("preparing the database: {0}")]
     Sql(#[from] tokio_postgres::Error),
-    /// The extension's files are missing, so there is no native `record_metric`.
-    #[error(
-        "the extension is not built: run `make bench`, which builds it, or measure the rest with --only pooling,idle"
-    )]
-    NoExtension,
 }
 
 impl BenchError {

@@ -122,6 +122,17 @@ async fn it_brings_everything_up_and_the_data_is_there_the_next_time() {
     assert!(up.stop().await.success());
 }
 
+#[tokio::test]
+async fn two_started_at_once_both_come_up() {
+    let dirs = [run_dir::fresh_dir("home").join("data"), run_dir::fresh_dir("home").join("data")];
+    let (one, two) =
+        tokio::join!(Up::start(&dirs[0], free_port()), Up::start(&dirs[1], free_port()));
+    for up in [one, two] {
+        assert_eq!(paste(&up.line("psql "), "select 'up'").await.stdout, "up\n");
+        assert!(up.stop().await.success());
+    }
+}
+
 fn run(dir: &Path, port: u16) -> Output {
     run_with(&arguments(dir, port))
 }
