@@ -5,13 +5,14 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::UnixListener;
 
 use super::EmbeddedError;
 
-/// The private server's ports; outside the range clients get theirs from would be better, but
-/// Linux hands out 32768 to 60999 and these are easy to recognise.
-const FIRST: u16 = 54321;
-const LAST: u16 = 54520;
+/// The private server's ports: outside the range that Linux hands out to outgoing connections (32768 to 60999).
+const FIRST: u16 = 15432;
+const LAST: u16 = 15631;
 
 /// Refuses a port of `host` that cannot be listened on.
 ///
@@ -28,14 +29,33 @@ pub(super) fn require_free(host: IpAddr, port: u16) -> Result<(), EmbeddedError>
     }
 }
 
-/// `remembered` if it is free, or else the first free port of the private server's range.
+/// `remembered` if it is free, or else the first free port of the private server's range. It is reserved among all
+/// `taskmaster up` of the machine until this process ends, because the server binds it only later.
 ///
 /// # Errors
 /// [`EmbeddedError::NoFreePort`] when all are taken.
 pub(super) fn choose(host: IpAddr, remembered: Option<u16>) -> Result<u16, EmbeddedError> {
-    let free = |port: &u16| TcpListener::bind(SocketAddr::new(host, *port)).is_ok();
+    let free = |port: &u16| {
+        TcpListener::bind(SocketAddr::new(host, *port)).is_ok() && reserve(*port).is_ok()
+    };
     let found = remembered.into_iter().chain(FIRST..=LAST).find(free);
     found.ok_or(EmbeddedError::NoFreePort { first: FIRST, last: LAST })
+}
+
+/// Takes a name that one process at a time can have and that the system takes back when it ends.
+fn reserve(port: u16) -> io::Result<()> {
+    let name = format!("taskmaster-up-port-{port}");
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+    match UnixListener::bind_addr(&address) {
+        Ok(reservation) => {
+            // Kept open on purpose: it is given back with the process.
+            std::mem::forget(reservation);
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+        // Where there is no such namespace there is no reservation either; the bind itself still decides.
+        Err(_) => Ok(()),
+    }
 }
 
 /// `name (pid n)` of the process that listens on `port`, if /proc lets us see it.
