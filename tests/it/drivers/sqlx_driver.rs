@@ -130,9 +130,10 @@ async fn cancel(place: &Place, mut connection: PgConnection, table: &str, seen: 
         let outcome = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await;
         (outcome, connection)
     });
+    // Only a query that sleeps is cancelled: a request that comes while the statement is parsed has no effect.
     let cancel = format!(
         "select count(*) from (select pg_cancel_backend(pid) from pg_stat_activity \
-         where state = 'active' and query like 'select pg_sleep(600) /* {table} */%') as hit"
+         where wait_event = 'PgSleep' and query like 'select pg_sleep(600) /* {table} */%') as hit"
     );
     wait::until("the query runs and is cancelled", async || {
         let row = sqlx::query(AssertSqlSafe(cancel.clone())).fetch_one(&mut watcher).await;
