@@ -277,7 +277,7 @@ async fn a_server_that_dies_in_the_middle_of_a_query() {
     client.send(&message::query("select pg_sleep(600)")).await;
     let sql = format!(
         "select count(*) from pg_stat_activity where datname = '{}' \
-                       and query like '%pg_sleep%' and state = 'active'",
+                       and query like '%pg_sleep%' and wait_event = 'PgSleep'",
         database.name
     );
     wait::until("the query runs", || async { value(&admin, &sql).await == "1" }).await;

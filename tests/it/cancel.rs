@@ -11,7 +11,7 @@ const SLEEP: &str = "select pg_sleep(600)";
 async fn until_sleeping(admin: &Client, database: &str, count: &str) {
     let sql = format!(
         "select count(*) from pg_stat_activity where datname = '{database}' \
-         and state = 'active' and query like '%pg_sleep%' and pid <> pg_backend_pid()"
+         and wait_event = 'PgSleep' and query like '%pg_sleep%' and pid <> pg_backend_pid()"
     );
     let what = format!("{count} queries sleep");
     wait::until(&what, || async { value(admin, &sql).await == count }).await;

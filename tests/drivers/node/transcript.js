@@ -80,7 +80,7 @@ async function copy(client, say, number, table) {
 async function untilRunning(marker) {
   const watcher = new pg.Client({ port: Number(process.env.WATCH_PORT), ssl });
   await watcher.connect();
-  const text = "select count(*)::int as n from pg_stat_activity where state = 'active' "
+  const text = "select count(*)::int as n from pg_stat_activity where wait_event = 'PgSleep' "
     + 'and query like $1';
   const deadline = Date.now() + WAIT_MS;
   const running = async () => (await watcher.query(text, [`select pg_sleep(600) /* ${marker} */%`]))

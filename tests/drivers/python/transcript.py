@@ -94,7 +94,7 @@ def pipeline(connection, number):
 
 
 def until_running(marker):
-    sql = "select count(*) from pg_stat_activity where state = 'active' and query like %s"
+    sql = "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and query like %s"
     with psycopg.connect(os.environ["WATCH"], autocommit=True) as watcher:
         deadline = time.monotonic() + WAIT_S
         while watcher.execute(sql, (f"select pg_sleep(600) /* {marker} */%",)).fetchone()[0] == 0:

@@ -131,7 +131,7 @@ async fn cancel(
     let sql = format!("select pg_sleep(600) /* {table} */");
     let query = tokio::spawn(async move { (client.batch_execute(&sql).await, client) });
     let running = format!(
-        "select count(*) from pg_stat_activity where state = 'active' \
+        "select count(*) from pg_stat_activity where wait_event = 'PgSleep' \
          and query like 'select pg_sleep(600) /* {table} */%'"
     );
     wait::until("the query runs", async || value(watcher, &running).await == "1").await;
