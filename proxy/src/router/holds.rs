@@ -24,6 +24,8 @@ impl Holds {
     pub const LOCK: Self = Self(1 << 5);
     /// A statement too long to be seen whole, or code whose effects are not to be read off its text.
     pub const UNSEEN: Self = Self(1 << 6);
+    /// Another role or session user, which `RESET ALL` leaves as it is.
+    pub const ROLE: Self = Self(1 << 7);
 
     /// True when nothing holds.
     pub fn is_none(self) -> bool {
@@ -34,6 +36,12 @@ impl Holds {
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// These without those.
+    #[must_use]
+    pub fn without(self, those: Self) -> Self {
+        Self(self.0 & !those.0)
     }
 
     /// What the statements in `sql` leave behind. `is_tracked` says whether changes of a setting are followed anyway.
@@ -109,6 +117,9 @@ fn of_set(mut words: Words<'_>, is_tracked: &dyn Fn(&[u8]) -> bool) -> Holds {
     }
     if name.eq_ignore_ascii_case(b"SESSION") {
         name = words.next().unwrap_or_default();
+    }
+    if [&b"ROLE"[..], b"AUTHORIZATION"].iter().any(|word| name.eq_ignore_ascii_case(word)) {
+        return Holds::ROLE;
     }
     let name: &[u8] = match name {
         name if name.eq_ignore_ascii_case(b"TIME") => b"TimeZone",
@@ -224,8 +235,9 @@ mod tests {
     fn statements_that_outlive_their_transaction_hold() {
         for (sql, expected) in [
             ("SET search_path = x", Holds::SETTING),
-            ("/* a /* b */ */ -- c\n set Role bob", Holds::SETTING),
-            ("SET SESSION AUTHORIZATION bob", Holds::SETTING),
+            ("/* a /* b */ */ -- c\n set Role bob", Holds::ROLE),
+            ("SET SESSION AUTHORIZATION bob", Holds::ROLE),
+            ("SET SESSION ROLE bob", Holds::ROLE),
             ("select 1; reset all", Holds::SETTING),
             ("select set_config('a.b', 'c', false)", Holds::SETTING),
             ("LISTEN x", Holds::LISTEN),

@@ -130,6 +130,7 @@ impl Downstream<'_> {
         let from = Rc::clone(&self.server.settings);
         let to = match reset {
             Reset::All => {
+                self.client.holds = self.client.holds.without(Holds::SETTING);
                 self.server.settings = Rc::clone(&self.server.defaults);
                 Rc::clone(&self.client.startup_settings)
             }
