@@ -27,9 +27,10 @@ struct Place {
 }
 
 /// A cluster that takes TLS logins only, and a proxy in front of it with the same certificate.
+/// Fields are dropped in their order: the proxy ends before it could miss its server.
 struct Stage {
-    cluster: Cluster,
     proxy: Proxy,
+    cluster: Cluster,
     authority: Authority,
 }
 
