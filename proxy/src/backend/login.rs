@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::backend::dial::{ConnectError, Login};
 use crate::backend::message::{Message, MessageReader, cstring};
+use crate::backend::report;
 use crate::backend::scram::{Challenge, Expected, SCRAM_SHA_256, ScramClient, ScramError};
 use crate::backend::secret::{Md5Hash, ScramKeys, Secret};
 use crate::net::stream::ServerStream;
@@ -74,6 +75,7 @@ fn startup_packet(login: &Login<'_>) -> Vec<u8> {
         ("user", login.user),
         ("database", login.database),
         ("application_name", login.application_name),
+        report::ASK,
     ] {
         packet.extend_from_slice(name.as_bytes());
         packet.push(0);

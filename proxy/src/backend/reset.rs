@@ -87,7 +87,8 @@ async fn scrub(server: &mut Server) -> Result<(), ResetError> {
     if server.status() != TransactionStatus::Idle {
         server.execute("ROLLBACK").await?;
     }
-    if server.taint == Taint::Dirty {
+    // What a rollback left behind, such as a lock, is known only now.
+    if server.taint == Taint::Dirty || !server.reasons().is_empty() {
         server.execute("DISCARD ALL").await?;
         server.settings = Rc::clone(&server.defaults);
         server.taint = Taint::Clean;

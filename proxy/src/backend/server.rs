@@ -10,8 +10,10 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use crate::backend::dial::{BackendKey, Dialed};
+use crate::backend::report::{News, Report, is_report};
 use crate::backend::settings::Settings;
-use crate::backend::statement::{Prepared, Statement};
+use crate::backend::statement::{Prepared, SchemaEpoch, Statement};
+use crate::error::SqlState;
 use crate::net::flow::{Flow, poll_fill};
 use crate::net::stream::ServerStream;
 use crate::wire::buffer::Buffer;
@@ -42,6 +44,18 @@ pub enum Unfinished {
     Finish,
     /// The client vanished: nobody waits for the result.
     Cancel,
+}
+
+/// FEATURE_NOT_SUPPORTED: what PostgreSQL says of a prepared statement whose result would have other columns than when
+/// it was prepared (utils/cache/plancache.c, `RevalidateCachedQuery`).
+const SHAPE_CHANGED: SqlState = SqlState::FEATURE_NOT_SUPPORTED;
+
+/// Whether the open transaction has changed shapes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reshaping {
+    #[default]
+    No,
+    InTransaction,
 }
 
 /// One server connection.
@@ -79,9 +93,14 @@ pub struct Server {
     pub uses: u32,
     /// All parameters it reported at login, for the greeting of clients.
     pub greeting: Rc<Vec<(String, String)>>,
+    /// What the extension says about the session; none when the server does not have it.
+    pub report: Option<Box<Report>>,
+    /// Moves on when the shapes of tables in its database change.
+    pub schema: SchemaEpoch,
     status: TransactionStatus,
     passing: usize,
     last_error: Option<ServerError>,
+    reshaping: Reshaping,
 }
 
 /// Why a server connection is of no more use.
@@ -104,7 +123,8 @@ pub enum ServerFault {
 impl Server {
     /// Takes over a connection that [`crate::backend::dial::dial`] made.
     pub fn new(dialed: Dialed, statements_max: usize) -> Self {
-        let defaults = Rc::new(Settings::from_reported(&dialed.parameters));
+        let (report, parameters) = Report::split(dialed.parameters);
+        let defaults = Rc::new(Settings::from_reported(&parameters));
         Self {
             stream: dialed.stream,
             buffer: None,
@@ -121,10 +141,13 @@ impl Server {
             created_at: Instant::now(),
             idle_since: Instant::now(),
             uses: 0,
-            greeting: Rc::new(dialed.parameters),
+            greeting: Rc::new(parameters),
+            report,
+            schema: SchemaEpoch::default(),
             status: TransactionStatus::Idle,
             passing: 0,
             last_error: None,
+            reshaping: Reshaping::No,
         }
     }
 
@@ -136,6 +159,11 @@ impl Server {
     /// The severity FATAL was the last thing it said: what follows is the end of the connection.
     pub fn said_farewell(&self) -> bool {
         self.last_error.as_ref().is_some_and(ServerError::is_fatal)
+    }
+
+    /// INVARIANT I6: why the client must keep the connection, as far as the server says so itself.
+    pub fn reasons(&self) -> &str {
+        self.report.as_ref().map_or("", |report| report.reasons())
     }
 
     /// INVARIANT I1, the server's half: nothing owed, no transaction, nothing half sent either way.
@@ -167,7 +195,7 @@ impl Server {
         match tag {
             BackendTag::ReadyForQuery => self.observe_status(message),
             BackendTag::ParameterStatus => self.observe_parameter(message),
-            BackendTag::ErrorResponse => self.last_error = Some(ServerError::read(message)),
+            BackendTag::ErrorResponse => self.observe_error(message),
             BackendTag::CommandComplete => self.observe_command(message),
             _ => {}
         }
@@ -215,7 +243,8 @@ impl Server {
         };
         self.execute(&sql).await?;
         // The server has reported how it spells the values it understood; the others are as they were asked for.
-        let actual = wanted.respelled(&self.settings, &self.defaults);
+        let reported = if self.report.is_some() { &self.settings } else { &self.defaults };
+        let actual = wanted.respelled(&self.settings, reported);
         self.settings = if actual == **wanted { Rc::clone(wanted) } else { Rc::new(actual) };
         Ok(())
     }
@@ -312,16 +341,47 @@ impl Server {
         let byte = message.get(HEADER_LEN).copied().unwrap_or_default();
         // A server that sends no known status is taken to be inside a failed transaction: never reused as it is.
         self.status = TransactionStatus::from_byte(byte).unwrap_or(TransactionStatus::Failed);
+        // Others see the new shape only now; what they prepared until now has the old one.
+        if self.reshaping == Reshaping::InTransaction && self.status == TransactionStatus::Idle {
+            self.reshaping = Reshaping::No;
+            self.schema.advance();
+        }
     }
 
     fn observe_parameter(&mut self, message: &[u8]) {
         let Some((name, value)) = parameter(message) else { return };
+        if is_report(name) {
+            return self.observe_report(name, value);
+        }
         if self.settings.get(name) != Some(value) {
             Rc::make_mut(&mut self.settings).report(name, value);
         }
     }
 
-    /// Commands that drop statements for everybody who shares this connection.
+    fn observe_error(&mut self, message: &[u8]) {
+        let error = ServerError::read(message);
+        // A statement with an old shape: the client prepares it anew, and must not be given the old one again.
+        if error.sqlstate == SHAPE_CHANGED && error.message.starts_with("cached plan") {
+            self.schema.advance();
+        }
+        self.last_error = Some(error);
+    }
+
+    fn observe_report(&mut self, name: &str, value: &str) {
+        let report = self.report.get_or_insert_default();
+        match report.take(name, value) {
+            News::Settings => {
+                let followed = self.settings.followed(report.settings(), &self.defaults);
+                if followed != *self.settings {
+                    self.settings = Rc::new(followed);
+                }
+            }
+            News::Schema => self.schema.advance(),
+            News::Session | News::Lsn | News::Unknown => {}
+        }
+    }
+
+    /// Commands that change the shapes of tables, and those that drop statements for everybody who shares this connection.
     fn observe_command(&mut self, message: &[u8]) {
         match message.get(HEADER_LEN..) {
             Some(b"DISCARD ALL\0") => {
@@ -329,6 +389,7 @@ impl Server {
                 self.unnamed = None;
             }
             Some(b"DEALLOCATE ALL\0") => self.prepared.clear(),
+            Some(tag) if changes_shapes(tag) => self.reshaping = Reshaping::InTransaction,
             _ => {}
         }
     }
@@ -351,7 +412,12 @@ pub fn prepare(server: &mut Server, statement: &Rc<Statement>, owed: Owed) {
     server.prepared.insert(Rc::clone(statement));
 }
 
-fn parameter(message: &[u8]) -> Option<(&str, &str)> {
+/// Command tags of data definition (tcop/cmdtaglist.h).
+fn changes_shapes(tag: &[u8]) -> bool {
+    [&b"CREATE "[..], b"ALTER ", b"DROP "].iter().any(|verb| tag.starts_with(verb))
+}
+
+pub(crate) fn parameter(message: &[u8]) -> Option<(&str, &str)> {
     let mut parts = message.get(HEADER_LEN..)?.split(|&byte| byte == 0);
     let name = std::str::from_utf8(parts.next()?).ok()?;
     let value = std::str::from_utf8(parts.next()?).ok()?;

@@ -12,6 +12,9 @@ pub struct Settings {
     entries: BTreeMap<Box<str>, Box<str>>,
 }
 
+/// The setting by which the names in a statement are looked up.
+pub const SEARCH_PATH: &str = "search_path";
+
 /// Reported by the server but not to be set: facts about the server and the login
 /// (PostgreSQL documentation, "Asynchronous Operations", the list of reported parameters).
 const FACTS: [&str; 6] = [
@@ -88,6 +91,28 @@ impl Settings {
         respelled
     }
 
+    /// The same settings after a session has changed just those in `changed`, as far as its server does not report them
+    /// one by one anyway (those in `reported`).
+    pub fn followed(&self, changed: &BTreeMap<String, String>, reported: &Self) -> Self {
+        let mut followed = self.clone();
+        followed
+            .entries
+            .retain(|name, _| reported.get(name).is_some() || changed.contains_key(&**name));
+        for (name, value) in changed.iter().filter(|(name, _)| reported.get(name).is_none()) {
+            followed.entries.insert(name.as_str().into(), value.as_str().into());
+        }
+        followed
+    }
+
+    /// The same settings, where those that a session has not changed are what its client began with.
+    pub fn restored(&self, changed: &BTreeMap<String, String>, start: &Self) -> Self {
+        let mut restored = self.clone();
+        for (name, value) in start.iter().filter(|(name, _)| !changed.contains_key(*name)) {
+            restored.set(name, value);
+        }
+        restored
+    }
+
     /// The SQL that turns a session with the settings `from` into one with `self`; none when they are equal.
     pub fn sync_sql(&self, from: &Self) -> Option<String> {
         let mut sql = String::new();
@@ -151,6 +176,22 @@ mod tests {
             "RESET \"jit\";SELECT pg_catalog.set_config(E'TimeZone',E'UTC',false),\
              pg_catalog.set_config(E'application_name',E'it''s',false)"
         );
+    }
+
+    #[test]
+    fn what_a_session_reports_replaces_what_was_known() {
+        let map = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect::<BTreeMap<_, _>>()
+        };
+        let reported = settings(&[("TimeZone", "UTC")]);
+        let known = settings(&[("TimeZone", "CET"), ("jit", "off"), ("work_mem", "1MB")]);
+        let changed = map(&[("TimeZone", "CET"), ("work_mem", "2MB"), ("a.b", "c")]);
+        let expected = settings(&[("TimeZone", "CET"), ("work_mem", "2MB"), ("a.b", "c")]);
+        assert_eq!(known.followed(&changed, &reported), expected);
+        let start = settings(&[("jit", "off"), ("work_mem", "9MB")]);
+        let restored = expected.restored(&changed, &start);
+        assert_eq!(restored.get("jit"), Some("off"), "it was reset");
+        assert_eq!(restored.get("work_mem"), Some("2MB"));
     }
 
     #[test]

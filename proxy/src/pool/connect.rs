@@ -79,7 +79,8 @@ async fn attempt(pool: &Rc<Pool>) -> Result<Box<Server>, ConnectError> {
     if let Some(failing) = pool.outage.borrow_mut().0.take() {
         tracing::info!(pool = %pool.key, after_ms = failing.since.elapsed().as_millis(), "the server is back");
     }
-    let server = Box::new(Server::new(dialed, pool.config.statements_max));
+    let mut server = Box::new(Server::new(dialed, pool.config.statements_max));
+    server.schema = pool.interner.borrow().schema().clone();
     pool.greetings.borrow_mut().learn(&server);
     Ok(server)
 }

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::backend::reset::reset;
 use crate::backend::secret::Secret;
+use crate::backend::statement::SchemaEpoch;
 use crate::backend::target::Target;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::config::Config;
@@ -47,6 +48,7 @@ pub struct Override {
 pub struct Registry {
     blueprint: Blueprint,
     pools: RefCell<HashMap<PoolKey, Rc<Pool>>>,
+    schemas: RefCell<HashMap<String, SchemaEpoch>>,
     chores: mpsc::UnboundedSender<Chore>,
 }
 
@@ -60,7 +62,12 @@ impl Registry {
     pub fn new(blueprint: Blueprint) -> Rc<Self> {
         let (chores, orders) = mpsc::unbounded_channel();
         let reap_interval = blueprint.config.reap_interval;
-        let registry = Rc::new(Self { blueprint, pools: RefCell::default(), chores });
+        let registry = Rc::new(Self {
+            blueprint,
+            pools: RefCell::default(),
+            schemas: RefCell::default(),
+            chores,
+        });
         spawn_local(do_chores(orders));
         spawn_local(reap(Rc::downgrade(&registry), reap_interval));
         registry
@@ -91,16 +98,19 @@ impl Registry {
     }
 
     fn spec(&self, key: &PoolKey) -> PoolSpec {
+        let schema = self.schemas.borrow_mut().entry(key.database.clone()).or_default().clone();
         match self.blueprint.databases.get(&key.database) {
             Some(database) => PoolSpec {
                 config: database.config.clone(),
                 target: Arc::clone(&database.target),
                 database_on_server: database.database_on_server.clone(),
+                schema,
             },
             None => PoolSpec {
                 config: self.blueprint.config.clone(),
                 target: Arc::clone(&self.blueprint.target),
                 database_on_server: key.database.clone(),
+                schema,
             },
         }
     }
@@ -112,6 +122,7 @@ impl Registry {
         self.pools
             .borrow_mut()
             .retain(|_, pool| !(pool.is_unused() && Rc::strong_count(pool) == 1));
+        self.schemas.borrow_mut().retain(|_, schema| schema.is_shared());
     }
 }
 

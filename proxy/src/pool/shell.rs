@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::backend::dial::{ConnectError, Login};
 use crate::backend::secret::Secret;
 use crate::backend::server::{Server, ServerFault, Taint};
-use crate::backend::statement::Interner;
+use crate::backend::statement::{Interner, SchemaEpoch};
 use crate::backend::target::Target;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::config::Config;
@@ -88,6 +88,8 @@ pub struct PoolSpec {
     pub target: Arc<Target>,
     /// The database's name on the server.
     pub database_on_server: String,
+    /// Shared by all pools of the database.
+    pub schema: SchemaEpoch,
 }
 
 impl Pool {
@@ -102,7 +104,7 @@ impl Pool {
         Rc::new(Self {
             key,
             target: spec.target,
-            interner: RefCell::default(),
+            interner: RefCell::new(Interner::new(spec.schema)),
             greetings: RefCell::default(),
             outage: RefCell::default(),
             state: RefCell::new(state),

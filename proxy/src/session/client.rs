@@ -1,6 +1,6 @@
 //! The client's half of a session: its socket, its settings, its statements, and what holds its server connection.
 //!
-//! Must not know servers or pools.
+//! Must not know server connections.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::backend::settings::Settings;
+use crate::backend::settings::{SEARCH_PATH, Settings};
 use crate::error::ClientFacing;
 use crate::net::flow::Flow;
 use crate::net::stream::ClientStream;
+use crate::pool::greeting::Greeting;
 use crate::router::command::Reset;
 use crate::router::holds::Holds;
 use crate::session::statements::Statements;
@@ -33,6 +34,8 @@ pub struct Client {
     pub down: Flow,
     /// The settings that follow it from server to server.
     pub settings: Rc<Settings>,
+    /// The parameters it was told at login: those that servers report by themselves.
+    pub reported: Rc<Vec<(String, String)>>,
     /// The settings it started with, to which `DISCARD ALL` returns.
     pub startup_settings: Rc<Settings>,
     /// Its prepared statements; boxed because most idle clients have none.
@@ -81,8 +84,10 @@ pub enum Refusal {
 
 impl Client {
     /// A client that has just logged in and starts with these settings.
-    pub fn new(stream: ClientStream, settings: Rc<Settings>) -> Self {
+    pub fn new(stream: ClientStream, greeting: Greeting) -> Self {
+        let Greeting { settings, parameters: reported } = greeting;
         Self {
+            reported,
             stream,
             buffer: None,
             down: Flow::default(),
@@ -97,11 +102,17 @@ impl Client {
         }
     }
 
-    /// What the statements in `sql` leave behind in a session, apart from settings that follow the client anyway.
+    /// What the statements in `sql` leave behind in a session, apart from settings that its server reports.
     pub fn holds_of(&self, sql: &[u8]) -> Holds {
-        let is_tracked =
-            |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| self.settings.contains(name));
-        Holds::of_sql(sql, &is_tracked)
+        let is_reported = |name: &[u8]| {
+            self.reported.iter().any(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))
+        };
+        Holds::of_sql(sql, &is_reported)
+    }
+
+    /// The search path that names in its statements are looked up by, as far as it is known.
+    pub fn search_path(&self) -> &str {
+        self.settings.get(SEARCH_PATH).unwrap_or_default()
     }
 
     /// Sends bytes of the proxy's own and waits until the socket has taken them.

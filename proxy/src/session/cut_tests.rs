@@ -17,6 +17,7 @@ use crate::backend::target::Address;
 use crate::net::socket::{Peer, Socket};
 use crate::net::stream::{ClientStream, ServerStream};
 use crate::pool::PoolMode;
+use crate::pool::greeting::Greeting;
 use crate::router::holds::Holds;
 use crate::session::client::Client;
 use crate::session::downstream::Downstream;
@@ -45,7 +46,8 @@ impl Pair {
         };
         let stream = ClientStream::plain(Socket::unix(near), Peer::Unix);
         let settings = Rc::new(Settings::from_reported(&dialed.parameters));
-        let (client, server) = (Client::new(stream, settings), Server::new(dialed, 2));
+        let greeting = Greeting { settings, parameters: Rc::new(dialed.parameters.clone()) };
+        let (client, server) = (Client::new(stream, greeting), Server::new(dialed, 2));
         Ok(Self { client, server, interner: Rc::clone(interner), next_unnamed: 0 })
     }
 
@@ -234,5 +236,57 @@ async fn statements_that_leave_something_behind_hold_when_they_are_run() -> io::
     assert_eq!(pair.client.holds, Holds::NONE);
     pair.up(&bind(b"l"));
     assert_eq!(pair.client.holds, Holds::LISTEN);
+    Ok(())
+}
+
+#[tokio::test]
+async fn i6_what_a_server_reports_holds_its_client_and_is_not_passed_on() -> io::Result<()> {
+    let interner = Rc::new(RefCell::new(Interner::default()));
+    let mut pair = Pair::new(&interner)?;
+    pair.server.report = Some(Box::default());
+    let (done, ready) = (message(b'C', b"SELECT 1\0"), message(b'Z', b"I"));
+    for (reasons, settings, held) in [("lock", "{\"a.b\":\"c\"}", true), ("", "{}", false)] {
+        pair.up(&message(b'Q', b"SELECT f()\0"));
+        let session = format!("taskmaster.session\0{reasons}\0");
+        let settings = format!("taskmaster.settings\0{settings}\0");
+        let reports = [message(b'S', session.as_bytes()), message(b'S', settings.as_bytes())];
+        let down =
+            pair.down(&[&done, &reports[0], &reports[1], &ready].map(Vec::as_slice).concat());
+        assert_eq!(down, [done.clone(), ready.clone()].concat());
+        assert_eq!(!pair.server.reasons().is_empty(), held);
+        assert_eq!(pair.server.settings.get("a.b").is_some(), held);
+    }
+    assert_eq!(pair.client.holds, Holds::NONE, "the text is not read for what is reported");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_is_parsed_again_under_another_search_path() -> io::Result<()> {
+    let interner = Rc::new(RefCell::new(Interner::default()));
+    let mut pair = Pair::new(&interner)?;
+    pair.server.report = Some(Box::default());
+    let sync = frontend::SYNC.to_vec();
+    pair.up(&[parse(b"a", b"table t"), sync.clone()].concat());
+    pair.down(&[message(b'1', b""), message(b'Z', b"I")].concat());
+    assert_eq!(pair.up(&[bind(b"a"), sync.clone()].concat())[0], b'B');
+    pair.down(&message(b'2', b""));
+    let settings = message(b'S', b"taskmaster.settings\0{\"search_path\":\"other\"}\0");
+    pair.down(&[settings, message(b'Z', b"I")].concat());
+    assert_eq!(pair.up(&[bind(b"a"), sync].concat())[0], b'P');
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_is_parsed_again_after_a_change_of_shape() -> io::Result<()> {
+    let interner = Rc::new(RefCell::new(Interner::default()));
+    let mut pair = Pair::new(&interner)?;
+    pair.server.schema = pair.interner.borrow().schema().clone();
+    let (sync, ready) = (frontend::SYNC.to_vec(), message(b'Z', b"I"));
+    pair.up(&[parse(b"a", b"table t"), sync.clone()].concat());
+    pair.down(&[message(b'1', b""), ready.clone()].concat());
+    pair.up(&message(b'Q', b"alter table t add c int\0"));
+    pair.down(&[message(b'C', b"ALTER TABLE\0"), ready].concat());
+    let up = pair.up(&[parse(b"b", b"table t"), sync].concat());
+    assert_eq!(up[0], b'P', "the server's statement has the old shape");
     Ok(())
 }

@@ -5,7 +5,8 @@
 
 use std::rc::Rc;
 
-use crate::backend::server::{Server, ServerFault};
+use crate::backend::report::is_report;
+use crate::backend::server::{Server, ServerFault, parameter};
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::router::command::Reset;
 use crate::router::holds::Holds;
@@ -153,7 +154,9 @@ impl Downstream<'_> {
                 Some(renamed(message, &on_server, &name))
             }
             BackendTag::ParameterStatus => {
-                matches!(self.client.reset, Resetting::Run { .. }).then(Vec::new)
+                let resetting = matches!(self.client.reset, Resetting::Run { .. });
+                let is_report = || parameter(message).is_some_and(|(name, _)| is_report(name));
+                (resetting || is_report()).then(Vec::new)
             }
             BackendTag::ReadyForQuery => self.end_reset(message),
             _ => None,

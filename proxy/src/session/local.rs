@@ -66,7 +66,7 @@ fn read_parse(client: &Client, interner: &Interner, message: &[u8]) -> Option<Ch
     let is_free = !parse.name.is_empty()
         && client.statements.get(parse.name).is_none()
         && client.statements.len() < STATEMENTS_MAX;
-    let statement = interner.proven(parse.body).filter(|_| is_free)?;
+    let statement = interner.proven(parse.body, client.search_path()).filter(|_| is_free)?;
     let holds = client.holds_of(parse.query());
     Some(Change::Parse(parse.name.into(), statement, holds))
 }

@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::backend::report;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::stream::ClientStream;
 use crate::pool::greeting::{Greeting, greet};
@@ -71,8 +72,9 @@ pub async fn open_session(
     };
     let guard = pool.admit();
     let open = host.slots.open(startup.protocol);
-    let mut client = Client::new(stream, Rc::clone(&greeting.settings));
-    if client.send(&welcome(&greeting, &open)).await.is_err() {
+    let welcome = welcome(&greeting, &open);
+    let mut client = Client::new(stream, greeting);
+    if client.send(&welcome).await.is_err() {
         tracing::debug!(%peer, "a client was gone before it was greeted");
         return None;
     }
@@ -107,6 +109,8 @@ fn settings(startup: &Startup) -> Result<Vec<(String, String)>, OptionsError> {
             _ => settings.push((name.clone(), value.clone())),
         }
     }
+    // Reports are between a server and the proxy in front of it; another proxy in front of this one asks in vain.
+    settings.retain(|(name, _)| !name.eq_ignore_ascii_case(report::ASK.0));
     Ok(settings)
 }
 

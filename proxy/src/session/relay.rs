@@ -169,7 +169,8 @@ impl Relay<'_> {
 
     /// INVARIANT I1.
     fn is_free(&self) -> bool {
-        let shared = self.pool.config.mode == PoolMode::Transaction && self.client.holds.is_none();
+        let held = !self.client.holds.is_none() || !self.server.reasons().is_empty();
+        let shared = self.pool.config.mode == PoolMode::Transaction && !held;
         (shared || self.slot.is_ending()) && self.server.is_at_rest() && self.client.down.is_clear()
     }
 }

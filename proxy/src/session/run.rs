@@ -8,6 +8,7 @@ use std::rc::Rc;
 use tokio::time::timeout;
 
 use crate::backend::server::{Server, ServerFault, Taint, Unfinished};
+use crate::backend::settings::Settings;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::shell::ClientGuard;
 use crate::pool::{AcquireError, Pool, PoolMode, PooledServer};
@@ -179,13 +180,29 @@ impl Session {
     fn detach(&mut self, server: &mut Server) {
         self.open.slot.rest();
         let holds = std::mem::take(&mut self.client.holds);
-        if !holds.is_none() || self.pool.config.mode == PoolMode::Session {
+        let is_held = !holds.is_none() || !server.reasons().is_empty();
+        if is_held || self.pool.config.mode == PoolMode::Session {
             server.taint = Taint::Dirty;
         }
         self.client.settings = match std::mem::take(&mut self.client.reset) {
             Resetting::Due(settings) => settings,
-            _ => Rc::clone(&server.settings),
+            _ => self.settings_left_on(server),
         };
+    }
+
+    /// The settings the client goes on with. What was reset, be it inside a function, goes back to the client's start
+    /// and not to the server connection's.
+    fn settings_left_on(&self, server: &Server) -> Rc<Settings> {
+        let unchanged = Rc::ptr_eq(&server.settings, &self.client.settings);
+        match &server.report {
+            Some(report) if !unchanged => {
+                let start = &self.client.startup_settings;
+                let restored = server.settings.restored(report.settings(), start);
+                let same = restored == *server.settings;
+                if same { Rc::clone(&server.settings) } else { Rc::new(restored) }
+            }
+            _ => Rc::clone(&server.settings),
+        }
     }
 
     /// Answers a request that got no server connection, as a server would have: one error, and ReadyForQuery at the end

@@ -28,8 +28,13 @@ pub struct Unnamed {
     pub id: UnnamedId,
     /// Query text, zero byte, parameter types.
     pub body: Vec<u8>,
-    /// What running it leaves behind in the session.
-    pub holds: Holds,
+}
+
+impl Unnamed {
+    /// The query's text.
+    pub fn query(&self) -> &[u8] {
+        self.body.split(|&byte| byte == 0).next().unwrap_or_default()
+    }
 }
 
 /// All of them, and those whose fate a reply still decides.
@@ -70,6 +75,13 @@ impl Statements {
         self.pending.push_back(Pending::Parse(name.into()));
     }
 
+    /// The name stands for another of the shared statements, of the same text.
+    pub fn replace(&mut self, name: &[u8], named: Named) {
+        if let Some(known) = self.names.get_mut(name) {
+            *known = named;
+        }
+    }
+
     /// A Close of this name is on its way. False when the client has no such name.
     pub fn close(&mut self, name: &[u8]) -> bool {
         let Some((name, named)) = self.names.remove_entry(name) else { return false };
@@ -97,11 +109,11 @@ impl Statements {
     }
 
     /// Keeps a copy of the unnamed statement, in the memory of the one before.
-    pub fn keep_unnamed(&mut self, id: UnnamedId, body: &[u8], holds: Holds) {
+    pub fn keep_unnamed(&mut self, id: UnnamedId, body: &[u8]) {
         let mut kept = self.unnamed.take().map(|unnamed| unnamed.body).unwrap_or_default();
         kept.clear();
         kept.extend_from_slice(body);
-        self.unnamed = Some(Unnamed { id, body: kept, holds });
+        self.unnamed = Some(Unnamed { id, body: kept });
     }
 }
 
@@ -111,7 +123,7 @@ mod tests {
     use crate::backend::statement::Interner;
 
     fn named(interner: &mut Interner, text: &[u8]) -> Named {
-        Named { statement: interner.intern(text), holds: Holds::NONE }
+        Named { statement: interner.intern(text, ""), holds: Holds::NONE }
     }
 
     #[test]

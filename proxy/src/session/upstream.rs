@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use crate::backend::server::{Server, prepare};
+use crate::backend::settings::SEARCH_PATH;
 use crate::backend::statement::Interner;
 use crate::pool::PoolMode;
 use crate::router::command::{deallocated, reset};
@@ -175,7 +176,7 @@ impl Upstream<'_> {
             {
                 return self.answer(buffer, message, LocalReply::Deallocated);
             }
-            self.client.holds = self.client.holds.with(self.holds(sql, message));
+            self.client.holds = self.client.holds.with(self.query_holds(sql, message));
         }
         self.client.statements.unnamed = None;
         self.server.unnamed = None;
@@ -183,7 +184,11 @@ impl Upstream<'_> {
         self.forward(buffer, message);
     }
 
-    fn holds(&self, sql: &[u8], message: &Message) -> Holds {
+    /// What a statement leaves behind, read off its text: a server that reports says so itself, and better.
+    fn query_holds(&self, sql: &[u8], message: &Message) -> Holds {
+        if self.server.report.is_some() {
+            return Holds::NONE;
+        }
         let seen = self.client.holds_of(sql);
         if message.is_whole() { seen } else { seen.with(Holds::UNSEEN) }
     }
@@ -202,9 +207,8 @@ impl Upstream<'_> {
         }
         let unseen = &self.server.up.unseen(buffer)[..message.present];
         let parse = Parse::read(unseen)?;
-        let holds = self.holds(parse.query(), message);
         if parse.name.is_empty() {
-            self.parse_unnamed(parse.body, holds);
+            self.parse_unnamed(parse.body);
             self.forward(buffer, message);
             return Ok(());
         }
@@ -212,16 +216,18 @@ impl Upstream<'_> {
             self.forward(buffer, message);
             return Ok(());
         }
-        let (name, statement) = (parse.name.to_vec(), self.interner.intern(parse.body));
+        let path = self.server.settings.get(SEARCH_PATH).unwrap_or_default();
+        let holds = self.client.holds_of(parse.query());
+        let (name, statement) = (parse.name.to_vec(), self.interner.intern(parse.body, path));
         self.parse_named(buffer, message, &name, Named { statement, holds })
     }
 
-    fn parse_unnamed(&mut self, body: &[u8], holds: Holds) {
+    fn parse_unnamed(&mut self, body: &[u8]) {
         if !self.server.outstanding.push(Owed::forward(Expect::Parse(None))) {
             return;
         }
         *self.next_unnamed += 1;
-        self.client.statements.keep_unnamed(*self.next_unnamed, body, holds);
+        self.client.statements.keep_unnamed(*self.next_unnamed, body);
         self.server.unnamed = Some(*self.next_unnamed);
     }
 
@@ -293,9 +299,11 @@ impl Upstream<'_> {
         }
         if head.statement.is_empty() {
             self.bind_unnamed(buffer);
-        } else if let Some(named) = self.client.statements.get(head.statement).cloned() {
+        } else if let Some(named) = self.named(head.statement) {
             let (portal, len) = (head.portal.to_vec(), head.len);
-            self.client.holds = self.client.holds.with(named.holds);
+            if self.server.report.is_none() {
+                self.client.holds = self.client.holds.with(named.holds);
+            }
             self.server.up.skip(buffer, len);
             self.ensure(&named.statement);
             self.owe(FrontendTag::Bind);
@@ -310,6 +318,20 @@ impl Upstream<'_> {
         Ok(())
     }
 
+    /// The client's statement of this name. Under another search path than the one it was prepared by, PostgreSQL looks its
+    /// names up again (`RevalidateCachedQuery`): it then is another of the shared statements.
+    fn named(&mut self, name: &[u8]) -> Option<Named> {
+        let named = self.client.statements.get(name)?;
+        let path = self.server.settings.get(SEARCH_PATH).unwrap_or_default();
+        if *named.statement.search_path == *path {
+            return Some(named.clone());
+        }
+        let statement = self.interner.intern(&named.statement.body, path);
+        let named = Named { statement, holds: named.holds };
+        self.client.statements.replace(name, named.clone());
+        Some(named)
+    }
+
     /// INVARIANT I6: the unnamed statement that the server has may be another client's.
     fn bind_unnamed(&mut self, buffer: &mut Buffer) {
         let Some(unnamed) = &self.client.statements.unnamed else {
@@ -319,7 +341,10 @@ impl Upstream<'_> {
             }
             return;
         };
-        self.client.holds = self.client.holds.with(unnamed.holds);
+        if self.server.report.is_none() {
+            let holds = self.client.holds_of(unnamed.query());
+            self.client.holds = self.client.holds.with(holds);
+        }
         if self.server.unnamed == Some(unnamed.id) {
             return;
         }
@@ -335,7 +360,7 @@ impl Upstream<'_> {
         if subject == Subject::Statement && !skipping {
             if name.is_empty() {
                 self.bind_unnamed(buffer);
-            } else if let Some(named) = self.client.statements.get(name).cloned() {
+            } else if let Some(named) = self.named(name) {
                 self.server.up.skip(buffer, message.present);
                 self.ensure(&named.statement);
                 self.owe(FrontendTag::Describe);
