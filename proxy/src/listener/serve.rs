@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::oneshot;
+use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 use crate::error::{ClientFacing, Severity, SqlState};
-use crate::listener::worker::{LoggedIn, Order, Place, Worker};
+use crate::listener::worker::{LoggedIn, Order, Place, TaskGuard, Worker};
 use crate::net::socket::{Peer, Socket};
 use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
 use crate::session::auth::authenticate;
 use crate::session::login::{Host, open_session};
-use crate::session::run::SessionEnd;
+use crate::session::run::{Session, SessionEnd};
 use crate::session::slot::worker_of;
 use crate::session::startup::{CancelKey, Handshake, Startup, handshake};
 use crate::wire::error_response::error_response;
@@ -127,7 +128,6 @@ async fn settle_in(worker: &Rc<Worker>, mut client: LoggedIn) {
 
 async fn greet(worker: &Rc<Worker>, client: LoggedIn) {
     let LoggedIn { stream, startup, identity, place } = client;
-    let peer = *stream.peer();
     let host = Host {
         registry: &worker.registry,
         slots: &worker.slots,
@@ -135,14 +135,19 @@ async fn greet(worker: &Rc<Worker>, client: LoggedIn) {
     };
     if let Some(session) = open_session(stream, startup, identity, host).await {
         // A task of its own: the memory that the login took is given back while the session lives (I7).
-        worker.spawn(async move {
-            report(peer, session.run().await);
-            drop(place);
-        });
+        spawn_local(attend(worker.begin_task(), place, Box::new(session)));
     }
 }
 
-fn report(peer: Peer, end: SessionEnd) {
+/// A session's task. The session is in a box, because futures hold what they are given more than once.
+async fn attend(task: TaskGuard, place: Place, mut session: Box<Session>) {
+    let end = session.run().await;
+    report(session.client.stream.peer(), &end);
+    drop(session);
+    drop((place, task));
+}
+
+fn report(peer: &Peer, end: &SessionEnd) {
     match end {
         SessionEnd::Malformed(_) | SessionEnd::Refused(_) => {
             tracing::info!(%peer, %end, "a session was ended");

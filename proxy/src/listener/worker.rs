@@ -175,13 +175,17 @@ impl Worker {
 
     /// Runs a client's task; the worker does not end before it, unless it has to end at once.
     pub(super) fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
-        let worker = Rc::clone(self);
-        self.tasks.set(self.tasks.get() + 1);
+        let guard = self.begin_task();
         spawn_local(async move {
             task.await;
-            worker.tasks.set(worker.tasks.get() - 1);
-            worker.quiet.notify_one();
+            drop(guard);
         });
+    }
+
+    /// Counts a client's task: the worker does not end before the guard is dropped, unless it has to end at once.
+    pub(super) fn begin_task(self: &Rc<Self>) -> TaskGuard {
+        self.tasks.set(self.tasks.get() + 1);
+        TaskGuard(Rc::clone(self))
     }
 
     /// The worker that owns the pool with this key.
@@ -219,6 +223,16 @@ impl Worker {
             self.quiet.notified().await;
         }
         self.registry.close_idle();
+    }
+}
+
+/// One task of a client.
+pub(super) struct TaskGuard(Rc<Worker>);
+
+impl Drop for TaskGuard {
+    fn drop(&mut self) {
+        self.0.tasks.set(self.0.tasks.get() - 1);
+        self.0.quiet.notify_one();
     }
 }
 

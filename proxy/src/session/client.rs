@@ -38,14 +38,14 @@ pub struct Client {
     pub reported: Rc<Vec<(String, String)>>,
     /// The settings it started with, to which `DISCARD ALL` returns.
     pub startup_settings: Rc<Settings>,
-    /// Its prepared statements; boxed because most idle clients have none.
-    pub statements: Box<Statements>,
+    /// Its prepared statements.
+    pub statements: Statements,
     /// Why it keeps its server connection between transactions.
     pub holds: Holds,
     /// A RESET on its way, or one that was run and whose effect the server connection still has to be given.
     pub reset: Resetting,
-    /// The name of a statement that the client tried to prepare twice, and the server's name for it.
-    pub clash: Option<(Vec<u8>, Box<[u8]>)>,
+    /// What the client tried to prepare twice.
+    pub clash: Option<Box<Clash>>,
     /// What the proxy does with requests that it did not pass to a server.
     pub refusal: Refusal,
     /// Bytes of a message that are still to be dropped unread.
@@ -72,6 +72,15 @@ pub enum Resetting {
     Due(Rc<Settings>),
 }
 
+/// One name that stands for a statement already.
+#[derive(Debug)]
+pub struct Clash {
+    /// The client's name for it.
+    pub name: Box<[u8]>,
+    /// The name on servers.
+    pub on_server: Box<[u8]>,
+}
+
 /// Requests that the proxy refused itself are to be answered as a server would.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Refusal {
@@ -93,7 +102,7 @@ impl Client {
             down: Flow::default(),
             startup_settings: Rc::clone(&settings),
             settings,
-            statements: Box::default(),
+            statements: Statements::default(),
             holds: Holds::NONE,
             reset: Resetting::No,
             clash: None,

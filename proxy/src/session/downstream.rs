@@ -95,7 +95,7 @@ impl Downstream<'_> {
             Owed { expect: Expect::Parse(Some(_)), disposition: Disposition::Forward }
             | Owed { expect: Expect::Local(_), .. } => statements.revert(),
             Owed { expect: Expect::Parse(None), disposition: Disposition::Forward } => {
-                statements.unnamed = None;
+                statements.drop_unnamed();
             }
             _ => {}
         });
@@ -112,7 +112,7 @@ impl Downstream<'_> {
         match message.get(HEADER_LEN..) {
             Some(b"DISCARD ALL\0") => {
                 self.client.statements.clear();
-                self.client.statements.unnamed = None;
+                self.client.statements.drop_unnamed();
                 self.client.holds = Holds::NONE;
                 self.begin_reset(&Reset::All);
             }
@@ -150,8 +150,8 @@ impl Downstream<'_> {
     fn replace(&mut self, tag: BackendTag, message: &[u8]) -> Option<Vec<u8>> {
         match tag {
             BackendTag::ErrorResponse => {
-                let (name, on_server) = self.client.clash.take()?;
-                Some(renamed(message, &on_server, &name))
+                let clash = self.client.clash.take()?;
+                Some(renamed(message, &clash.on_server, &clash.name))
             }
             BackendTag::ParameterStatus => {
                 let resetting = matches!(self.client.reset, Resetting::Run { .. });

@@ -120,7 +120,8 @@ fn welcome(greeting: &Greeting, open: &OpenSlot) -> Vec<u8> {
     for (name, value) in greeting.parameters.iter() {
         bytes.extend(parameter_status(name, value));
     }
-    bytes.extend(backend_key_data(open.key.pid, &open.key.secret));
+    let key = open.key();
+    bytes.extend(backend_key_data(key.pid, &key.secret));
     bytes.extend(ready_for_query(TransactionStatus::Idle));
     bytes
 }

@@ -26,6 +26,8 @@ const SERIAL_BITS: u32 = 24;
 /// What the worker keeps of one session.
 #[derive(Debug, Default)]
 pub struct Slot {
+    /// What a client has to know to cancel here.
+    secret: Box<[u8]>,
     serving: RefCell<Option<Serving>>,
     waker: RefCell<Option<Waker>>,
     ending: Cell<bool>,
@@ -89,16 +91,10 @@ impl Slot {
 #[derive(Debug)]
 pub struct Slots {
     worker: usize,
-    slots: RefCell<HashMap<u32, Entry>>,
+    slots: RefCell<HashMap<u32, Rc<Slot>>>,
     next_serial: Cell<u32>,
     ending: Cell<bool>,
     random: SystemRandom,
-}
-
-#[derive(Debug)]
-struct Entry {
-    secret: Vec<u8>,
-    slot: Rc<Slot>,
 }
 
 impl Slots {
@@ -114,27 +110,26 @@ impl Slots {
         })
     }
 
-    /// A slot for a new session, with the key that its client will send to cancel.
+    /// A slot for a new session, with a key of the length that its protocol has.
     pub fn open(self: &Rc<Self>, protocol: Protocol) -> OpenSlot {
         let mut secret = match protocol {
             Protocol::V3_0 => vec![0; SHORT_SECRET_LEN],
             Protocol::V3_2 => vec![0; LONG_SECRET_LEN],
         };
         self.random.fill(&mut secret).expect("the operating system has random bytes");
-        let slot = Rc::new(Slot { ending: Cell::new(self.ending.get()), ..Slot::default() });
+        let (secret, ending) = (secret.into_boxed_slice(), Cell::new(self.ending.get()));
+        let slot = Rc::new(Slot { secret, ending, ..Slot::default() });
         let pid = self.free_pid();
-        let entry = Entry { secret: secret.clone(), slot: Rc::clone(&slot) };
-        self.slots.borrow_mut().insert(pid, entry);
-        OpenSlot { slot, key: CancelKey { pid: pid as i32, secret }, slots: Rc::clone(self) }
+        self.slots.borrow_mut().insert(pid, Rc::clone(&slot));
+        OpenSlot { slot, pid, slots: Rc::clone(self) }
     }
 
     /// Passes a cancel request on to the server that serves the session with this key, if there is one.
     pub async fn cancel(&self, key: &CancelKey) {
         let slot = {
             let slots = self.slots.borrow();
-            let entry =
-                slots.get(&(key.pid as u32)).filter(|entry| same(&entry.secret, &key.secret));
-            entry.map(|entry| Rc::clone(&entry.slot))
+            let slot = slots.get(&(key.pid as u32));
+            slot.filter(|slot| same(&slot.secret, &key.secret)).map(Rc::clone)
         };
         if let Some(slot) = slot {
             slot.cancel().await;
@@ -144,8 +139,7 @@ impl Slots {
     /// Tells all sessions to end, those still to come included.
     pub fn end_all(&self) {
         self.ending.set(true);
-        let slots: Vec<_> =
-            self.slots.borrow().values().map(|entry| Rc::clone(&entry.slot)).collect();
+        let slots: Vec<_> = self.slots.borrow().values().map(Rc::clone).collect();
         slots.iter().for_each(|slot| slot.end());
     }
 
@@ -182,14 +176,20 @@ pub fn worker_of(key: &CancelKey) -> usize {
 pub struct OpenSlot {
     /// The slot.
     pub slot: Rc<Slot>,
-    /// What the client has to send to cancel.
-    pub key: CancelKey,
+    pid: u32,
     slots: Rc<Slots>,
+}
+
+impl OpenSlot {
+    /// What the client has to send to cancel.
+    pub fn key(&self) -> CancelKey {
+        CancelKey { pid: self.pid as i32, secret: self.slot.secret.to_vec() }
+    }
 }
 
 impl Drop for OpenSlot {
     fn drop(&mut self) {
-        self.slots.slots.borrow_mut().remove(&(self.key.pid as u32));
+        self.slots.slots.borrow_mut().remove(&self.pid);
     }
 }
 
@@ -206,8 +206,8 @@ mod tests {
     fn a_key_names_its_worker_and_a_closed_slot_is_gone() {
         let slots = Slots::new(5);
         let open = slots.open(Protocol::V3_2);
-        assert_eq!(worker_of(&open.key), 5);
-        assert_eq!((open.key.secret.len(), slots.len()), (LONG_SECRET_LEN, 1));
+        assert_eq!(worker_of(&open.key()), 5);
+        assert_eq!((open.key().secret.len(), slots.len()), (LONG_SECRET_LEN, 1));
         drop(open);
         assert!(slots.is_empty());
     }

@@ -37,13 +37,15 @@ impl Unnamed {
     }
 }
 
-/// All of them, and those whose fate a reply still decides.
+/// All of them, and those whose fate a reply still decides. Most idle clients have none, and then it is a null pointer.
 #[derive(Debug, Default)]
-pub struct Statements {
+pub struct Statements(Option<Box<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
     names: HashMap<Box<[u8]>, Named>,
     pending: VecDeque<Pending>,
-    /// The unnamed statement.
-    pub unnamed: Option<Unnamed>,
+    unnamed: Option<Unnamed>,
 }
 
 /// A change that an error in the pipeline makes void; in the order of the requests.
@@ -56,64 +58,88 @@ enum Pending {
 impl Statements {
     /// The statement of this name.
     pub fn get(&self, name: &[u8]) -> Option<&Named> {
-        self.names.get(name)
+        self.0.as_ref()?.names.get(name)
+    }
+
+    /// The unnamed statement.
+    pub fn unnamed(&self) -> Option<&Unnamed> {
+        self.0.as_ref()?.unnamed.as_ref()
     }
 
     /// How many names there are.
     pub fn len(&self) -> usize {
-        self.names.len()
+        self.0.as_ref().map_or(0, |kept| kept.names.len())
     }
 
     /// True when there is no name.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.len() == 0
     }
 
     /// A Parse of this name is on its way.
     pub fn parse(&mut self, name: &[u8], named: Named) {
-        self.names.insert(name.into(), named);
-        self.pending.push_back(Pending::Parse(name.into()));
+        let kept = self.kept();
+        kept.names.insert(name.into(), named);
+        kept.pending.push_back(Pending::Parse(name.into()));
     }
 
     /// The name stands for another of the shared statements, of the same text.
     pub fn replace(&mut self, name: &[u8], named: Named) {
-        if let Some(known) = self.names.get_mut(name) {
+        if let Some(known) = self.kept().names.get_mut(name) {
             *known = named;
         }
     }
 
     /// A Close of this name is on its way. False when the client has no such name.
     pub fn close(&mut self, name: &[u8]) -> bool {
-        let Some((name, named)) = self.names.remove_entry(name) else { return false };
-        self.pending.push_back(Pending::Close(name, named));
+        let Some(kept) = &mut self.0 else { return false };
+        let Some((name, named)) = kept.names.remove_entry(name) else { return false };
+        kept.pending.push_back(Pending::Close(name, named));
         true
     }
 
     /// The oldest change on its way has happened.
     pub fn settle(&mut self) {
-        self.pending.pop_front();
+        if let Some(kept) = &mut self.0 {
+            kept.pending.pop_front();
+        }
     }
 
     /// The oldest change on its way was ignored or refused.
     pub fn revert(&mut self) {
-        match self.pending.pop_front() {
-            Some(Pending::Parse(name)) => drop(self.names.remove(&name)),
-            Some(Pending::Close(name, named)) => drop(self.names.insert(name, named)),
+        let Some(kept) = &mut self.0 else { return };
+        match kept.pending.pop_front() {
+            Some(Pending::Parse(name)) => drop(kept.names.remove(&name)),
+            Some(Pending::Close(name, named)) => drop(kept.names.insert(name, named)),
             None => {}
         }
     }
 
-    /// Everything is gone, as after `DEALLOCATE ALL`.
+    /// Every name is gone, as after `DEALLOCATE ALL`.
     pub fn clear(&mut self) {
-        self.names.clear();
+        if let Some(kept) = &mut self.0 {
+            kept.names.clear();
+        }
     }
 
     /// Keeps a copy of the unnamed statement, in the memory of the one before.
     pub fn keep_unnamed(&mut self, id: UnnamedId, body: &[u8]) {
-        let mut kept = self.unnamed.take().map(|unnamed| unnamed.body).unwrap_or_default();
-        kept.clear();
-        kept.extend_from_slice(body);
-        self.unnamed = Some(Unnamed { id, body: kept });
+        let kept = self.kept();
+        let mut memory = kept.unnamed.take().map(|unnamed| unnamed.body).unwrap_or_default();
+        memory.clear();
+        memory.extend_from_slice(body);
+        kept.unnamed = Some(Unnamed { id, body: memory });
+    }
+
+    /// The unnamed statement is gone.
+    pub fn drop_unnamed(&mut self) {
+        if let Some(kept) = &mut self.0 {
+            kept.unnamed = None;
+        }
+    }
+
+    fn kept(&mut self) -> &mut Kept {
+        self.0.get_or_insert_default()
     }
 }
 

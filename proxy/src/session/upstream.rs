@@ -11,7 +11,7 @@ use crate::backend::statement::Interner;
 use crate::pool::PoolMode;
 use crate::router::command::{deallocated, reset};
 use crate::router::holds::Holds;
-use crate::session::client::{Client, Resetting};
+use crate::session::client::{Clash, Client, Resetting};
 use crate::session::statements::{Named, STATEMENTS_MAX};
 use crate::wire::buffer::Buffer;
 use crate::wire::frontend::{
@@ -178,7 +178,7 @@ impl Upstream<'_> {
             }
             self.client.holds = self.client.holds.with(self.query_holds(sql, message));
         }
-        self.client.statements.unnamed = None;
+        self.client.statements.drop_unnamed();
         self.server.unnamed = None;
         self.owe(FrontendTag::Query);
         self.forward(buffer, message);
@@ -240,7 +240,8 @@ impl Upstream<'_> {
     ) -> Result<(), UpstreamError> {
         if let Some(taken) = self.client.statements.get(name) {
             let taken = Rc::clone(&taken.statement);
-            self.client.clash = Some((name.to_vec(), taken.name.clone()));
+            let clash = Clash { name: name.into(), on_server: taken.name.clone() };
+            self.client.clash = Some(Box::new(clash));
             return self.parse_again(buffer, message, &taken);
         }
         if self.client.statements.len() >= STATEMENTS_MAX {
@@ -283,7 +284,7 @@ impl Upstream<'_> {
         }
         self.client.holds = self.client.holds.with(Holds::UNSEEN);
         *self.next_unnamed += 1;
-        self.client.statements.unnamed = None;
+        self.client.statements.drop_unnamed();
         self.server.unnamed = None;
         self.owe(FrontendTag::Parse);
         self.forward(buffer, message);
@@ -334,7 +335,7 @@ impl Upstream<'_> {
 
     /// INVARIANT I6: the unnamed statement that the server has may be another client's.
     fn bind_unnamed(&mut self, buffer: &mut Buffer) {
-        let Some(unnamed) = &self.client.statements.unnamed else {
+        let Some(unnamed) = self.client.statements.unnamed() else {
             if self.server.unnamed.take().is_some() {
                 self.server.outstanding.push(Owed::swallow(Expect::Close(None)));
                 write_subject(self.server.up.insert(buffer), b'C', b"");
@@ -378,7 +379,7 @@ impl Upstream<'_> {
         let (subject, name) = read_subject(unseen)?;
         if subject == Subject::Statement && !self.server.outstanding.is_skipping() {
             if name.is_empty() {
-                self.client.statements.unnamed = None;
+                self.client.statements.drop_unnamed();
                 self.server.unnamed = None;
             } else if self.client.statements.close(name) {
                 self.answer(buffer, message, LocalReply::CloseComplete);
