@@ -35,6 +35,7 @@ pub(crate) fn steps() -> Vec<Step> {
         step!("0006_updated_at", Schema),
         step!("0007_search", Index),
         step!("0008_extension", Extension),
+        step!("0009_session_reports", Extension),
     ]
 }
 

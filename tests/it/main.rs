@@ -15,6 +15,7 @@ mod pgbench;
 mod pool;
 mod prepared;
 mod psql;
+mod reports;
 mod serve;
 mod session;
 mod support;
