@@ -11,6 +11,7 @@ mod drivers;
 mod extension;
 mod harness_cluster;
 mod migrate;
+mod pairing;
 mod pgbench;
 mod pool;
 mod prepared;
