@@ -13,3 +13,4 @@ pub mod server;
 pub mod settings;
 pub mod statement;
 pub mod target;
+pub mod vitals;

@@ -9,6 +9,7 @@ mod error;
 mod raw;
 mod reader;
 mod sections;
+mod shown;
 mod syntax;
 
 use std::fs;
@@ -46,6 +47,8 @@ pub struct Config {
     pub pool: pool::Config,
     /// What differs for single databases.
     pub databases: Vec<Database>,
+    /// The admin console.
+    pub admin: Admin,
     /// What is logged.
     pub log: Log,
 }
@@ -80,6 +83,21 @@ pub struct Database {
     pub pool_mode: Option<PoolMode>,
     /// In place of `pool.max`.
     pub pool_max: Option<usize>,
+}
+
+/// The admin console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// The names under which it is reached as a database; none at all turns it off.
+    pub databases: Vec<String>,
+    /// Who may do everything.
+    pub users: Vec<String>,
+    /// Who may look.
+    pub stats_users: Vec<String>,
+    /// How long a command waits for server connections to be given back.
+    pub wait_timeout: Duration,
+    /// How long a period is over which averages are taken.
+    pub stats_period: Duration,
 }
 
 /// What is logged.
@@ -122,14 +140,17 @@ impl Config {
             toml::from_str(text).map_err(|error| syntax::refusal(text, path, &error))?;
         let read = reader::Reader { file: path, environment };
         let dbname = read.text("server.dbname", raw.server.dbname.as_ref())?;
+        let auth = sections::auth(&read, &raw.auth, dbname.as_deref())?;
+        let databases = sections::databases(&read, &raw.databases)?;
         Ok(Self {
+            admin: sections::admin(&read, &raw.admin, auth.user.as_deref(), &databases)?,
             listen: sections::listen(&read, &raw.listen)?,
             tls: sections::tls(&read, &raw.listen.tls)?,
             server: sections::server(&read, &raw.server)?,
-            auth: sections::auth(&read, &raw.auth, dbname.as_deref())?,
+            auth,
             dbname,
             pool: sections::pool(&read, &raw.pool, &raw.server)?,
-            databases: sections::databases(&read, &raw.databases)?,
+            databases,
             log: sections::log(&read, &raw.log)?,
         })
     }

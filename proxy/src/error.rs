@@ -32,6 +32,10 @@ impl SqlState {
     pub const INVALID_CURSOR_NAME: Self = Self(*b"34000");
     /// `3D000`: no such database.
     pub const INVALID_CATALOG_NAME: Self = Self(*b"3D000");
+    /// `42601`: not understood.
+    pub const SYNTAX_ERROR: Self = Self(*b"42601");
+    /// `42704`: no such thing.
+    pub const UNDEFINED_OBJECT: Self = Self(*b"42704");
     /// `42501`: not allowed.
     pub const INSUFFICIENT_PRIVILEGE: Self = Self(*b"42501");
     /// `42P05`: a prepared statement of that name is there already.
@@ -143,6 +147,8 @@ mod tests {
             (SqlState::INVALID_PASSWORD, "28P01"),
             (SqlState::INVALID_CURSOR_NAME, "34000"),
             (SqlState::INVALID_CATALOG_NAME, "3D000"),
+            (SqlState::SYNTAX_ERROR, "42601"),
+            (SqlState::UNDEFINED_OBJECT, "42704"),
             (SqlState::INSUFFICIENT_PRIVILEGE, "42501"),
             (SqlState::DUPLICATE_PREPARED_STATEMENT, "42P05"),
             (SqlState::OUT_OF_MEMORY, "53200"),

@@ -14,6 +14,7 @@ pub mod pool;
 
 pub mod router;
 
+pub mod admin;
 pub mod session;
 
 pub mod listener;

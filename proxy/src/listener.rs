@@ -3,6 +3,7 @@
 //! Knows sessions and pools. Must not know configuration files or signals.
 
 mod bind;
+mod console;
 mod serve;
 mod worker;
 
@@ -13,8 +14,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::admin::{self, Shutdown};
 use crate::net::tls::TlsPolicy;
 use crate::pool::registry::Blueprint;
 use crate::session::auth;
@@ -44,6 +47,8 @@ pub struct Config {
     pub credentials: Arc<auth::Credentials>,
     /// How pools are made.
     pub blueprint: Blueprint,
+    /// The admin console.
+    pub admin: Arc<admin::Config>,
 }
 
 /// Why the listener cannot start or go on.
@@ -85,10 +90,17 @@ pub async fn run(
     let sockets = Sockets::bind(&config).await?;
     let address = sockets.address();
     let drain_timeout = config.drain_timeout;
-    let mut team = Team::start(config, &sockets)?;
+    let (asks, mut asked) = mpsc::channel(1);
+    let mut team = Team::start(config, &sockets, asks)?;
     on_ready(address);
     tokio::select! {
         () = shutdown => {}
+        Some(how) = asked.recv() => {
+            tracing::info!(?how, "an operator ends the proxy");
+            if how == Shutdown::Now {
+                return Ok(());
+            }
+        }
         failed = team.wait() => return Err(failed.err().unwrap_or_else(worker::ended_early).into()),
     }
     team.drain();

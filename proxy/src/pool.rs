@@ -5,9 +5,13 @@
 
 pub mod config;
 pub mod connect;
+pub mod control;
+pub mod counters;
 pub mod greeting;
 pub mod registry;
+pub mod roster;
 pub mod shell;
+pub mod snapshot;
 pub mod state;
 
 pub use config::{Config, PoolMode};

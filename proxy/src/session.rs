@@ -7,6 +7,7 @@ pub mod client;
 pub mod downstream;
 pub mod local;
 pub mod login;
+pub mod meter;
 pub mod options;
 pub mod relay;
 pub mod request;

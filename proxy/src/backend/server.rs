@@ -13,6 +13,7 @@ use crate::backend::dial::{BackendKey, Dialed};
 use crate::backend::report::{News, Report, is_report};
 use crate::backend::settings::Settings;
 use crate::backend::statement::{Prepared, SchemaEpoch, Statement};
+use crate::backend::vitals::Vitals;
 use crate::error::SqlState;
 use crate::net::flow::{Flow, poll_fill};
 use crate::net::stream::ServerStream;
@@ -91,6 +92,8 @@ pub struct Server {
     pub idle_since: Instant,
     /// How many times a client got it.
     pub uses: u32,
+    /// What others see of it.
+    pub vitals: Rc<Vitals>,
     /// All parameters it reported at login, for the greeting of clients.
     pub greeting: Rc<Vec<(String, String)>>,
     /// What the extension says about the session; none when the server does not have it.
@@ -125,6 +128,8 @@ impl Server {
     pub fn new(dialed: Dialed, statements_max: usize) -> Self {
         let (report, parameters) = Report::split(dialed.parameters);
         let defaults = Rc::new(Settings::from_reported(&parameters));
+        let key = Rc::new(dialed.key);
+        let vitals = Vitals::new(Rc::clone(&key), &dialed.stream, report.as_deref());
         Self {
             stream: dialed.stream,
             buffer: None,
@@ -136,7 +141,8 @@ impl Server {
             unfinished: Unfinished::Finish,
             settings: Rc::clone(&defaults),
             defaults,
-            key: Rc::new(dialed.key),
+            vitals,
+            key,
             cancels: Rc::default(),
             created_at: Instant::now(),
             idle_since: Instant::now(),

@@ -128,6 +128,11 @@ impl Interner {
         }
     }
 
+    /// All statements, in no order.
+    pub fn statements(&self) -> impl Iterator<Item = &Rc<Statement>> {
+        self.by_path.values().flatten().map(|ByBody(statement)| statement)
+    }
+
     /// Forgets what no client and no server holds any more, each time the set has doubled since the last look.
     fn sweep(&mut self) {
         if self.len < self.sweep_len {
@@ -155,6 +160,16 @@ impl Prepared {
     /// An empty cache for at most `len_max` statements.
     pub fn new(len_max: usize) -> Self {
         Self { statements: LruCache::unbounded(), closing: Vec::new(), len_max: len_max.max(1) }
+    }
+
+    /// How many the server has.
+    pub fn len(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// True when the server has none.
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
     }
 
     /// True when the server has it; it is then the most recently used.

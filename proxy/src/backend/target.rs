@@ -56,6 +56,16 @@ impl Target {
     }
 }
 
+impl Target {
+    /// The host and the port as configured; of a unix socket its path, and no port.
+    pub fn host_and_port(&self) -> (String, Option<u16>) {
+        match &self.place {
+            Place::Tcp(host, port) => (host.clone(), Some(*port)),
+            Place::Unix(path) => (path.display().to_string(), None),
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Config, ConfigError, Database};
+use super::{Config, ConfigError, Database, shown};
+use crate::admin;
 use crate::backend::target::Target;
 use crate::listener;
 use crate::net::tls::{TlsConfigError, TlsPolicy};
@@ -32,13 +33,26 @@ impl Config {
             tls: TlsPolicy::load(&self.tls).map_err(unusable)?,
             credentials: Arc::new(credentials),
             blueprint: self.blueprint(Arc::new(target)),
+            admin: Arc::new(self.console()),
         })
+    }
+
+    fn console(&self) -> admin::Config {
+        let console = self.admin.clone();
+        admin::Config {
+            databases: console.databases,
+            users: console.users,
+            stats_users: console.stats_users,
+            wait_timeout: console.wait_timeout,
+            settings: shown::settings(self),
+        }
     }
 
     fn blueprint(&self, target: Arc<Target>) -> registry::Blueprint {
         let own = |database: &Database| (database.name.clone(), database.own(&self.pool, &target));
         let databases: HashMap<_, _> = self.databases.iter().map(own).collect();
-        registry::Blueprint { config: self.pool.clone(), target, databases }
+        let stats_period = self.admin.stats_period;
+        registry::Blueprint { config: self.pool.clone(), target, databases, stats_period }
     }
 }
 

@@ -19,6 +19,7 @@ section! {
         auth: Auth,
         pool: Pool,
         databases: Vec<Database>,
+        admin: Admin,
         log: Log,
     }
 }
@@ -106,6 +107,17 @@ section! {
         dbname: Option<String>,
         pool_mode: Option<String>,
         pool_max: Option<i64>,
+    }
+}
+
+section! {
+    /// `[admin]`
+    Admin {
+        databases: Option<Vec<String>>,
+        users: Option<Vec<String>>,
+        stats_users: Option<Vec<String>>,
+        wait_timeout_ms: Option<i64>,
+        stats_period_ms: Option<i64>,
     }
 }
 

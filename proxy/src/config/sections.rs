@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::reader::{Reader, TIME_MAX_MS};
-use super::{ConfigError, DEFAULT_USER, Database, Listen, Log, LogFormat, raw};
+use super::{Admin, ConfigError, DEFAULT_USER, Database, Listen, Log, LogFormat, raw};
 use crate::backend::target;
 use crate::net::tls::{ListenerTlsConfig, ListenerTlsMode, SslMode};
 use crate::pool::{self, PoolMode};
@@ -28,6 +28,8 @@ const SSL_MODES: [(&str, SslMode); 5] = [
     ("verify-full", SslMode::VerifyFull),
 ];
 const LOG_FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+/// The console, by its own name and by the one that tools for PgBouncer expect.
+const CONSOLE_NAMES: [&str; 2] = ["taskmaster_admin", "pgbouncer"];
 /// A cancel key names its worker in six bits.
 const WORKERS_MAX: i64 = 64;
 /// PostgreSQL's own limit of `max_connections` (guc_tables.c).
@@ -234,6 +236,31 @@ fn one_database(read: &Reader<'_>, at: &str, raw: &raw::Database) -> Result<Data
         dbname: read.text(&key("dbname"), raw.dbname.as_ref())?,
         pool_mode: read.word(&key("pool_mode"), raw.pool_mode.as_ref(), &POOL_MODES)?,
         pool_max: pool_max.transpose()?,
+    })
+}
+
+/// Whoever asks for verifiers may command, unless others are named.
+pub(super) fn admin(
+    read: &Reader<'_>,
+    raw: &raw::Admin,
+    auth_user: Option<&str>,
+    databases: &[Database],
+) -> Result<Admin, ConfigError> {
+    let names = raw.databases.clone().unwrap_or_else(|| CONSOLE_NAMES.map(str::to_owned).into());
+    if let Some(taken) = databases.iter().find(|database| names.contains(&database.name)) {
+        let rule = "give the console another name in admin.databases";
+        return Err(read.refuse("databases.name", &taken.name, rule));
+    }
+    let minute = Duration::from_secs(60);
+    Ok(Admin {
+        databases: names,
+        users: raw
+            .users
+            .clone()
+            .unwrap_or_else(|| auth_user.map(str::to_owned).into_iter().collect()),
+        stats_users: raw.stats_users.clone().unwrap_or_default(),
+        wait_timeout: read.time("admin.wait_timeout_ms", raw.wait_timeout_ms, minute, 1)?,
+        stats_period: read.time("admin.stats_period_ms", raw.stats_period_ms, minute, 10)?,
     })
 }
 

@@ -5,7 +5,7 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -14,6 +14,7 @@ use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::listener::console::{self, CONSOLES_MAX};
 use crate::listener::worker::{LoggedIn, Order, Place, TaskGuard, Worker};
 use crate::net::socket::{Peer, Socket};
 use crate::net::stream::ClientStream;
@@ -98,7 +99,12 @@ async fn route_cancel(worker: &Rc<Worker>, key: CancelKey) {
 }
 
 async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup) {
-    let Some(place) = take_place(worker) else {
+    let for_console = worker.desk.config.is_console(&startup.database);
+    let (taken, max) = match for_console {
+        true => (&worker.consoles, CONSOLES_MAX),
+        false => (&worker.clients, worker.config.client_max),
+    };
+    let Some(place) = take_place(taken, max) else {
         return stream.farewell(&error_response(&TooManyClients)).await;
     };
     let patience = worker.config.login_timeout;
@@ -111,7 +117,11 @@ async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup) 
         }
         Err(_) => return tracing::info!(peer = %stream.peer(), "the login timed out"),
     };
-    settle_in(worker, LoggedIn { stream, startup, identity, place }).await;
+    let client = LoggedIn { stream, startup, identity, place };
+    match for_console {
+        true => worker.spawn(console::open(Rc::clone(worker), client)),
+        false => settle_in(worker, client).await,
+    }
 }
 
 /// The client's pool belongs to one worker: there it is served, and its socket moves there once.
@@ -161,10 +171,10 @@ fn key_of(client: &LoggedIn) -> PoolKey {
     PoolKey { database: client.startup.database.clone(), user: client.identity.user.clone() }
 }
 
-fn take_place(worker: &Worker) -> Option<Place> {
-    let place = Place(Arc::clone(&worker.clients));
-    let taken = worker.clients.fetch_add(1, Ordering::Relaxed);
-    (taken < worker.config.client_max).then_some(place)
+fn take_place(places: &Arc<AtomicUsize>, max: usize) -> Option<Place> {
+    let place = Place(Arc::clone(places));
+    let taken = places.fetch_add(1, Ordering::Relaxed);
+    (taken < max).then_some(place)
 }
 
 /// The proxy serves as many clients as it may.

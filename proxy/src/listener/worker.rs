@@ -16,11 +16,14 @@ use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
+use crate::admin::Shutdown;
 use crate::listener::Config;
 use crate::listener::bind::{Share, Sockets};
+use crate::listener::console::{Desk, serve_requests};
 use crate::listener::serve::{accept_tcp, accept_unix, cancel, welcome};
 use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
+use crate::pool::control::{Remote, Request};
 use crate::pool::registry::Registry;
 use crate::session::auth::Identity;
 use crate::session::slot::{Slots, WORKERS_MAX};
@@ -65,23 +68,32 @@ pub(super) struct Team {
 }
 
 impl Team {
-    pub(super) fn start(config: Config, sockets: &Sockets) -> io::Result<Self> {
+    pub(super) fn start(
+        config: Config,
+        sockets: &Sockets,
+        shutdown: mpsc::Sender<Shutdown>,
+    ) -> io::Result<Self> {
         let config = Arc::new(config);
         let count = config.workers.get().min(WORKERS_MAX);
         let (orders, inboxes): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::unbounded_channel()).unzip();
+        let (remote, requests) = Remote::new(count);
+        let desk = Desk { config: Arc::clone(&config.admin), remote, shutdown };
         let clients = Arc::new(AtomicUsize::new(0));
+        let consoles = Arc::new(AtomicUsize::new(0));
         let downgrade = || orders.iter().map(mpsc::UnboundedSender::downgrade).collect();
         let mut team = Self { orders: orders.clone(), ends: Vec::new(), threads: Vec::new() };
-        for (number, inbox) in inboxes.into_iter().enumerate() {
+        for ((number, inbox), requests) in inboxes.into_iter().enumerate().zip(requests) {
             let seat = Seat {
                 number,
                 config: Arc::clone(&config),
                 share: sockets.share()?,
                 orders: downgrade(),
                 clients: Arc::clone(&clients),
+                consoles: Arc::clone(&consoles),
+                desk: desk.clone(),
             };
-            team.hire(seat, inbox)?;
+            team.hire(seat, Inbox { orders: inbox, requests })?;
         }
         Ok(team)
     }
@@ -105,7 +117,7 @@ impl Team {
         Ok(())
     }
 
-    fn hire(&mut self, seat: Seat, inbox: mpsc::UnboundedReceiver<Order>) -> io::Result<()> {
+    fn hire(&mut self, seat: Seat, inbox: Inbox) -> io::Result<()> {
         let (ended, end) = oneshot::channel();
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let name = format!("worker-{}", seat.number);
@@ -140,6 +152,14 @@ struct Seat {
     share: Share,
     orders: Vec<mpsc::WeakUnboundedSender<Order>>,
     clients: Arc<AtomicUsize>,
+    consoles: Arc<AtomicUsize>,
+    desk: Desk,
+}
+
+/// Where a worker is told what to do.
+struct Inbox {
+    orders: mpsc::UnboundedReceiver<Order>,
+    requests: mpsc::Receiver<Request>,
 }
 
 /// One worker, as its tasks see it.
@@ -151,6 +171,8 @@ pub(super) struct Worker {
     pub(super) slots: Rc<Slots>,
     pub(super) next_unnamed: Rc<Cell<u64>>,
     pub(super) clients: Arc<AtomicUsize>,
+    pub(super) consoles: Arc<AtomicUsize>,
+    pub(super) desk: Desk,
     orders: Vec<mpsc::WeakUnboundedSender<Order>>,
     tasks: Cell<usize>,
     quiet: Notify,
@@ -166,6 +188,8 @@ impl Worker {
             slots: Slots::new(seat.number),
             next_unnamed: Rc::default(),
             clients: Arc::clone(&seat.clients),
+            consoles: Arc::clone(&seat.consoles),
+            desk: seat.desk.clone(),
             orders: seat.orders.clone(),
             tasks: Cell::new(0),
             quiet: Notify::new(),
@@ -237,12 +261,14 @@ impl Drop for TaskGuard {
 }
 
 /// One worker's life.
-async fn work(seat: Seat, mut inbox: mpsc::UnboundedReceiver<Order>) {
+async fn work(seat: Seat, inbox: Inbox) {
+    let Inbox { orders: mut inbox, requests } = inbox;
     let worker = Worker::new(&seat);
     if let Err(error) = worker.accept(seat.share) {
         tracing::error!(%error, "a worker cannot accept clients");
         return;
     }
+    spawn_local(serve_requests(Rc::clone(&worker), requests));
     while let Some(order) = inbox.recv().await {
         match order {
             Order::Serve(client) => worker.spawn(welcome(Rc::clone(&worker), client)),

@@ -117,6 +117,14 @@ impl Socket {
         matches!(socket.peek(&mut [MaybeUninit::uninit()]), Ok(1))
     }
 
+    /// This end of a TCP connection.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::Unix(_) | Self::Detached(_) => None,
+        }
+    }
+
     /// Takes the socket off this thread's reactor. Nothing that the peer sent is lost.
     pub fn detach(&mut self) -> io::Result<()> {
         *self = match std::mem::replace(self, Self::Detached(Detached::Lost)) {

@@ -3,6 +3,7 @@
 //! Reading and writing are passed straight on. Under TLS what was written may wait for a flush.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -60,6 +61,14 @@ impl ClientStream {
     /// True when the stream is encrypted.
     pub fn is_tls(&self) -> bool {
         matches!(self.transport, ClientTransport::Tls(_))
+    }
+
+    /// The address that the client connected to; none over a unix socket.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match &self.transport {
+            ClientTransport::Plain(socket) => socket.local_address(),
+            ClientTransport::Tls(stream) => stream.get_ref().0.local_address(),
+        }
     }
 
     /// True when the client has sent bytes that were not read yet, below TLS if there is any.
@@ -139,6 +148,14 @@ impl ServerStream {
     /// True when the stream is encrypted.
     pub fn is_tls(&self) -> bool {
         matches!(self.0, ServerTransport::Tls(_))
+    }
+
+    /// This end of the connection; none over a unix socket.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            ServerTransport::Plain(socket) => socket.local_address(),
+            ServerTransport::Tls(stream) => stream.get_ref().0.local_address(),
+        }
     }
 
     /// True when nobody can listen in: encrypted, or a unix socket.

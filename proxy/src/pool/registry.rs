@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
@@ -19,6 +19,8 @@ use crate::backend::target::Target;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::config::Config;
 use crate::pool::connect::connect;
+use crate::pool::control::Gates;
+use crate::pool::counters::{Counters, Totals};
 use crate::pool::shell::{Chore, Pool, PoolKey, PoolSpec, PooledServer};
 
 /// How pools are made: the settings for all, and what single databases have otherwise.
@@ -30,6 +32,8 @@ pub struct Blueprint {
     pub target: Arc<Target>,
     /// Databases with settings of their own, by the name that clients use.
     pub databases: HashMap<String, Override>,
+    /// How long a period is over which averages are taken.
+    pub stats_period: Duration,
 }
 
 /// What one database has otherwise.
@@ -46,16 +50,25 @@ pub struct Override {
 /// The pools of one worker.
 #[derive(Debug)]
 pub struct Registry {
-    blueprint: Blueprint,
-    pools: RefCell<HashMap<PoolKey, Rc<Pool>>>,
+    pub(super) blueprint: Blueprint,
+    pub(super) pools: RefCell<HashMap<PoolKey, Rc<Pool>>>,
     schemas: RefCell<HashMap<String, SchemaEpoch>>,
+    /// What is counted for each database; outlives its pools.
+    pub(super) counters: RefCell<HashMap<String, Rc<Counters>>>,
+    pub(super) gates: RefCell<Gates>,
     chores: mpsc::UnboundedSender<Chore>,
 }
 
-/// The worker has as many pools as it may have.
+/// Why a client gets no pool.
 #[derive(Debug, thiserror::Error)]
-#[error("too many pairs of database and user are in use (limit {0})")]
-pub struct TooManyPools(usize);
+pub enum PoolRefused {
+    /// The worker has as many pools as it may have.
+    #[error("too many pairs of database and user are in use (limit {0})")]
+    TooMany(usize),
+    /// An operator has closed the database to newcomers.
+    #[error("database \"{0}\" does not accept connections at the moment")]
+    Disabled(String),
+}
 
 impl Registry {
     /// A registry whose janitor runs on the current `LocalSet`.
@@ -66,6 +79,8 @@ impl Registry {
             blueprint,
             pools: RefCell::default(),
             schemas: RefCell::default(),
+            counters: RefCell::default(),
+            gates: RefCell::default(),
             chores,
         });
         spawn_local(do_chores(orders));
@@ -74,7 +89,10 @@ impl Registry {
     }
 
     /// The pool for a client that has logged in with this secret.
-    pub fn pool(&self, key: &PoolKey, secret: Secret) -> Result<Rc<Pool>, TooManyPools> {
+    pub fn pool(&self, key: &PoolKey, secret: Secret) -> Result<Rc<Pool>, PoolRefused> {
+        if self.gates.borrow().is_disabled(&key.database) {
+            return Err(PoolRefused::Disabled(key.database.clone()));
+        }
         let mut pools = self.pools.borrow_mut();
         if let Some(pool) = pools.get(key) {
             pool.renew_secret(secret);
@@ -85,9 +103,12 @@ impl Registry {
             pools.retain(|_, pool| !pool.is_unused());
         }
         if pools.len() >= pools_max {
-            return Err(TooManyPools(pools_max));
+            return Err(PoolRefused::TooMany(pools_max));
         }
         let pool = Pool::new(key.clone(), self.spec(key), secret, self.chores.clone());
+        if self.gates.borrow().is_paused(&key.database) {
+            pool.pause();
+        }
         pools.insert(key.clone(), Rc::clone(&pool));
         Ok(pool)
     }
@@ -99,18 +120,22 @@ impl Registry {
 
     fn spec(&self, key: &PoolKey) -> PoolSpec {
         let schema = self.schemas.borrow_mut().entry(key.database.clone()).or_default().clone();
+        let mut counters = self.counters.borrow_mut();
+        let counters = Rc::clone(counters.entry(key.database.clone()).or_default());
         match self.blueprint.databases.get(&key.database) {
             Some(database) => PoolSpec {
                 config: database.config.clone(),
                 target: Arc::clone(&database.target),
                 database_on_server: database.database_on_server.clone(),
                 schema,
+                counters,
             },
             None => PoolSpec {
                 config: self.blueprint.config.clone(),
                 target: Arc::clone(&self.blueprint.target),
                 database_on_server: key.database.clone(),
                 schema,
+                counters,
             },
         }
     }
@@ -123,6 +148,19 @@ impl Registry {
             .borrow_mut()
             .retain(|_, pool| !(pool.is_unused() && Rc::strong_count(pool) == 1));
         self.schemas.borrow_mut().retain(|_, schema| schema.is_shared());
+        self.tick();
+    }
+}
+
+impl Registry {
+    /// Moves the periods of the averages on, and forgets what was counted of databases that never did anything.
+    fn tick(&self) {
+        let now = Instant::now();
+        let mut counters = self.counters.borrow_mut();
+        counters.retain(|_, counters| {
+            Rc::strong_count(counters) > 1 || counters.totals() != Totals::default()
+        });
+        counters.values().for_each(|counters| counters.tick(now, self.blueprint.stats_period));
     }
 }
 
@@ -157,9 +195,13 @@ async fn reap(registry: std::rc::Weak<Registry>, every: Duration) {
     }
 }
 
-impl ClientFacing for TooManyPools {
+impl ClientFacing for PoolRefused {
     fn sqlstate(&self) -> SqlState {
-        SqlState::TOO_MANY_CONNECTIONS
+        match self {
+            Self::TooMany(_) => SqlState::TOO_MANY_CONNECTIONS,
+            // With several hosts in its connection string libpq then tries the next one.
+            Self::Disabled(_) => SqlState::CANNOT_CONNECT_NOW,
+        }
     }
 
     fn severity(&self) -> Severity {
@@ -171,6 +213,11 @@ impl ClientFacing for TooManyPools {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("Raise pool.pools_max, or use fewer databases and roles.".into())
+        Some(match self {
+            Self::TooMany(_) => "Raise pool.pools_max, or use fewer databases and roles.".into(),
+            Self::Disabled(name) => {
+                format!("An operator disabled it; ENABLE {name} in the console takes that back.")
+            }
+        })
     }
 }

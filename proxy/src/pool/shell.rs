@@ -19,7 +19,9 @@ use crate::backend::target::Target;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::config::Config;
 use crate::pool::connect::Outage;
+use crate::pool::counters::Counters;
 use crate::pool::greeting::Greetings;
+use crate::pool::roster::{ClientEntry, Roster};
 use crate::pool::state::{ConnectPermit, PoolState, Release, WaiterId};
 
 /// What tells one pool from another.
@@ -42,6 +44,8 @@ pub struct Pool {
     pub target: Arc<Target>,
     /// The statements its clients prepared.
     pub interner: RefCell<Interner>,
+    /// Its clients and server connections as they are seen from outside.
+    pub roster: Rc<Roster>,
     pub(super) greetings: RefCell<Greetings>,
     pub(super) outage: RefCell<Outage>,
     pub(super) state: RefCell<PoolState<Box<Server>, Waiter>>,
@@ -90,6 +94,8 @@ pub struct PoolSpec {
     pub database_on_server: String,
     /// Shared by all pools of the database.
     pub schema: SchemaEpoch,
+    /// Counts its work, together with the other pools of its database.
+    pub counters: Rc<Counters>,
 }
 
 impl Pool {
@@ -105,6 +111,7 @@ impl Pool {
             key,
             target: spec.target,
             interner: RefCell::new(Interner::new(spec.schema)),
+            roster: Roster::new(spec.counters),
             greetings: RefCell::default(),
             outage: RefCell::default(),
             state: RefCell::new(state),
@@ -135,6 +142,21 @@ impl Pool {
         self.wait().await
     }
 
+    /// The same for a client, whose wait is counted when there is one.
+    ///
+    /// # Cancel safety
+    /// As [`Self::acquire`].
+    pub async fn acquire_for(
+        self: &Rc<Self>,
+        client: &ClientEntry,
+    ) -> Result<PooledServer, AcquireError> {
+        if let Some(server) = self.take_idle() {
+            return Ok(server);
+        }
+        let _waiting = client.wait();
+        self.acquire().await
+    }
+
     /// Counts a client in; the count goes down when the guard is dropped.
     pub fn admit(self: &Rc<Self>) -> ClientGuard {
         self.clients.set(self.clients.get() + 1);
@@ -144,7 +166,7 @@ impl Pool {
     /// True when a newcomer would have to wait for another client.
     pub fn is_saturated(&self) -> bool {
         let state = self.state.borrow();
-        state.idle_len() == 0 && state.total() >= self.config.max
+        state.is_paused() || (state.idle_len() == 0 && state.total() >= self.config.max)
     }
 
     /// True when neither a client nor a connection is left.
@@ -176,6 +198,37 @@ impl Pool {
         reaped.into_iter().for_each(|mut server| server.say_goodbye());
     }
 
+    /// Hands out nothing more until [`Self::resume`]; connections are closed as they are given back.
+    pub fn pause(&self) {
+        self.state.borrow_mut().pause();
+        self.close_idle();
+    }
+
+    /// Goes on after a pause.
+    pub fn resume(self: &Rc<Self>) {
+        self.state.borrow_mut().resume();
+        self.open_for_waiters();
+    }
+
+    /// Has every connection that there is now closed, those in use as they are given back.
+    pub fn reconnect(self: &Rc<Self>) {
+        self.roster.servers().iter().for_each(|vitals| vitals.close_needed.set(true));
+        self.close_idle();
+        self.open_for_waiters();
+    }
+
+    /// How many connections there are, and how many of them are to be closed.
+    pub fn connections(&self) -> (usize, usize) {
+        let servers = self.roster.servers();
+        let closing = servers.iter().filter(|vitals| vitals.close_needed.get()).count();
+        (self.state.borrow().total(), closing)
+    }
+
+    /// The database's name on the server.
+    pub fn database_on_server(&self) -> &str {
+        &self.database_on_server
+    }
+
     pub(super) fn login(&self) -> (Rc<Secret>, String) {
         (Rc::clone(&self.secret.borrow()), self.database_on_server.clone())
     }
@@ -190,8 +243,12 @@ impl Pool {
     }
 
     pub(super) fn adopt(self: &Rc<Self>, permit: ConnectPermit, server: Box<Server>) {
+        self.roster.enter_server(&server.vitals);
         let release = self.state.borrow_mut().connected(permit, server);
         self.deliver(release);
+        if self.state.borrow().is_paused() {
+            self.close_idle();
+        }
     }
 
     pub(super) fn refuse_waiters(&self, error: &Rc<ConnectError>) {
@@ -251,6 +308,7 @@ impl Pool {
 
     /// INVARIANT I4 and I6: only a connection at rest, untainted and with no cancel request under way changes hands.
     fn recycle(self: &Rc<Self>, server: Box<Server>) {
+        server.vitals.client.set(0);
         let fit = server.is_at_rest() && server.taint == Taint::Clean && server.cancels.get() == 0;
         if fit {
             self.put_back(server);
@@ -260,7 +318,8 @@ impl Pool {
     }
 
     fn put_back(self: &Rc<Self>, mut server: Box<Server>) {
-        if self.is_expired(&server) || self.state.borrow().is_over_max() {
+        let refused = |state: &PoolState<_, _>| state.is_over_max() || state.is_paused();
+        if self.is_expired(&server) || refused(&self.state.borrow()) {
             server.say_goodbye();
             return self.discard(server);
         }
@@ -283,7 +342,8 @@ impl Pool {
     }
 
     fn is_expired(&self, server: &Server) -> bool {
-        server.uses >= self.config.max_uses
+        server.vitals.close_needed.get()
+            || server.uses >= self.config.max_uses
             || server.created_at.elapsed() > self.config.max_lifetime
     }
 

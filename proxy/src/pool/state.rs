@@ -23,6 +23,7 @@ pub struct PoolState<S, W> {
     connecting: usize,
     max: usize,
     queue_len_max: usize,
+    paused: bool,
 }
 
 /// The queue has as many waiters as it may have.
@@ -42,12 +43,21 @@ impl<S, W> PoolState<S, W> {
     /// An empty pool of at most `max` connections and `queue_len_max` waiters.
     pub fn new(max: usize, queue_len_max: usize) -> Self {
         let (idle, waiters) = (Vec::new(), VecDeque::new());
-        Self { idle, waiters, next_waiter: 0, active: 0, connecting: 0, max, queue_len_max }
+        Self {
+            idle,
+            waiters,
+            next_waiter: 0,
+            active: 0,
+            connecting: 0,
+            max,
+            queue_len_max,
+            paused: false,
+        }
     }
 
     /// The most recently used idle connection, unless somebody waits already.
     pub fn take_idle(&mut self) -> Option<S> {
-        if !self.waiters.is_empty() {
+        if !self.waiters.is_empty() || self.paused {
             return None;
         }
         let server = self.idle.pop()?;
@@ -98,7 +108,9 @@ impl<S, W> PoolState<S, W> {
 
     /// A connection in use is free again.
     pub fn release(&mut self, server: S) -> Release<S, W> {
-        if let Some((_, waiter)) = self.waiters.pop_front() {
+        if !self.paused
+            && let Some((_, waiter)) = self.waiters.pop_front()
+        {
             return Release::HandOver(waiter, server);
         }
         self.active -= 1;
@@ -135,6 +147,31 @@ impl<S, W> PoolState<S, W> {
         self.max = max;
     }
 
+    /// Stops handing out and opening connections; requests queue up.
+    pub fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// Goes on after a pause.
+    pub fn resume(&mut self) {
+        self.paused = false;
+    }
+
+    /// True while nothing is handed out.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// The connections nobody uses.
+    pub fn idle(&self) -> &[S] {
+        &self.idle
+    }
+
+    /// Connections in use, by clients or for cleaning up.
+    pub fn active_len(&self) -> usize {
+        self.active
+    }
+
     /// Connections that exist or are being made.
     pub fn total(&self) -> usize {
         self.idle.len() + self.active + self.connecting
@@ -161,7 +198,7 @@ impl<S, W> PoolState<S, W> {
     }
 
     fn permit(&mut self) -> Option<ConnectPermit> {
-        (self.total() < self.max).then(|| {
+        (self.total() < self.max && !self.paused).then(|| {
             self.connecting += 1;
             ConnectPermit(())
         })
@@ -193,6 +230,20 @@ mod tests {
         let mut state: PoolState<u32, char> = PoolState::new(1, 1);
         state.enqueue('a').unwrap();
         assert_eq!(state.enqueue('b'), Err(QueueFull));
+    }
+
+    #[test]
+    fn a_paused_pool_hands_out_and_opens_nothing_until_it_goes_on() {
+        let mut state: PoolState<u32, char> = PoolState::new(2, 10);
+        state.enqueue('a').unwrap();
+        let permit = state.permit_for_waiters().unwrap();
+        state.pause();
+        assert_eq!(state.connected(permit, 7), Release::Idle);
+        assert_eq!(state.take_idle(), None);
+        assert!(state.permit_for_waiters().is_none() && state.permit_for_min(2).is_none());
+        assert_eq!(state.reap(usize::MAX, |_| true), [7]);
+        state.resume();
+        assert!(state.permit_for_waiters().is_some());
     }
 
     #[derive(Clone, Debug)]

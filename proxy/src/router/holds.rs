@@ -27,6 +27,38 @@ impl Holds {
     /// Another role or session user, which `RESET ALL` leaves as it is.
     pub const ROLE: Self = Self(1 << 7);
 
+    /// Every reason and its name, as it is shown to operators.
+    pub const REASONS: [(Self, &'static str); 8] = [
+        (Self::SETTING, "setting"),
+        (Self::TEMP, "temp"),
+        (Self::CURSOR, "cursor"),
+        (Self::LISTEN, "listen"),
+        (Self::PREPARE, "prepare"),
+        (Self::LOCK, "lock"),
+        (Self::UNSEEN, "unseen"),
+        (Self::ROLE, "role"),
+    ];
+
+    /// True when all of `those` are among these.
+    pub fn includes(self, those: Self) -> bool {
+        self.0 & those.0 == those.0
+    }
+
+    /// The reasons with these names, separated by commas. One that has another name counts as unseen.
+    pub fn named(names: &str) -> Self {
+        let of = |name: &str| {
+            let known = Self::REASONS.iter().find(|(_, known)| *known == name);
+            known.map_or(Self::UNSEEN, |(reason, _)| *reason)
+        };
+        names.split(',').filter(|name| !name.is_empty()).map(of).fold(Self::NONE, Self::with)
+    }
+
+    /// The names of the reasons, separated by commas; empty when nothing holds.
+    pub fn names(self) -> String {
+        let named = Self::REASONS.iter().filter(|(reason, _)| self.includes(*reason));
+        named.map(|(_, name)| *name).collect::<Vec<_>>().join(",")
+    }
+
     /// True when nothing holds.
     pub fn is_none(self) -> bool {
         self == Self::NONE
@@ -205,6 +237,14 @@ mod tests {
 
     fn holds(sql: &str) -> Holds {
         Holds::of_sql(sql.as_bytes(), &|name| name.eq_ignore_ascii_case(b"TimeZone"))
+    }
+
+    #[test]
+    fn reasons_are_found_again_by_their_names() {
+        let all = Holds::REASONS.iter().fold(Holds::NONE, |all, (reason, _)| all.with(*reason));
+        assert_eq!(Holds::named(&all.names()), all);
+        assert_eq!(Holds::named(""), Holds::NONE);
+        assert_eq!(Holds::named("lock,something new"), Holds::LOCK.with(Holds::UNSEEN));
     }
 
     #[test]

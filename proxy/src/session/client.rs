@@ -13,12 +13,14 @@ use crate::backend::settings::{SEARCH_PATH, Settings};
 use crate::error::ClientFacing;
 use crate::net::flow::Flow;
 use crate::net::stream::ClientStream;
+use crate::pool::counters::{Count, Counters};
 use crate::pool::greeting::Greeting;
 use crate::router::command::Reset;
 use crate::router::holds::Holds;
 use crate::session::statements::Statements;
 use crate::wire::buffer::Buffer;
 use crate::wire::error_response::error_response;
+use crate::wire::tag::TransactionStatus;
 
 /// How long a last word to a client may take that does not read.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,6 +52,8 @@ pub struct Client {
     pub refusal: Refusal,
     /// Bytes of a message that are still to be dropped unread.
     pub discarding: usize,
+    /// Where its work is counted.
+    pub counters: Rc<Counters>,
 }
 
 /// Where a RESET stands. A server connection returns to the settings it was started with, a client's session to those
@@ -108,6 +112,15 @@ impl Client {
             clash: None,
             refusal: Refusal::None,
             discarding: 0,
+            counters: Rc::default(),
+        }
+    }
+
+    /// Counts a query that ended, and a transaction when it ended too.
+    pub fn count_query(&self, status: TransactionStatus) {
+        self.counters.add(Count::Queries, 1);
+        if status == TransactionStatus::Idle {
+            self.counters.add(Count::Transactions, 1);
         }
     }
 

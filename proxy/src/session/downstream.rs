@@ -104,6 +104,9 @@ impl Downstream<'_> {
             _ if tag == BackendTag::CommandComplete => self.observe_command(message),
             _ => {}
         }
+        if tag == BackendTag::ReadyForQuery && answer.disposition == Disposition::Forward {
+            self.client.count_query(self.server.status());
+        }
         answer
     }
 

@@ -9,7 +9,8 @@ use crate::backend::report;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::stream::ClientStream;
 use crate::pool::greeting::{Greeting, greet};
-use crate::pool::registry::{Registry, TooManyPools};
+use crate::pool::registry::{PoolRefused, Registry};
+use crate::pool::roster::Newcomer;
 use crate::pool::{AcquireError, Pool, PoolKey};
 use crate::session::auth::Identity;
 use crate::session::client::Client;
@@ -40,7 +41,7 @@ pub enum WelcomeError {
     Acquire(#[from] AcquireError),
     /// The worker has too many pools.
     #[error("{0}")]
-    Pools(#[from] TooManyPools),
+    Pools(#[from] PoolRefused),
     /// Its startup options cannot be understood.
     #[error("{0}")]
     Options(#[from] OptionsError),
@@ -72,13 +73,23 @@ pub async fn open_session(
     };
     let guard = pool.admit();
     let open = host.slots.open(startup.protocol);
+    let newcomer = Newcomer {
+        id: open.key.pid as u32,
+        peer,
+        local: stream.local_address(),
+        is_tls: stream.is_tls(),
+        settings: Rc::clone(&greeting.settings),
+    };
+    let entered = pool.roster.enter(newcomer);
     let welcome = welcome(&greeting, &open);
     let mut client = Client::new(stream, greeting);
+    client.counters = Rc::clone(&pool.roster.counters);
     if client.send(&welcome).await.is_err() {
         tracing::debug!(%peer, "a client was gone before it was greeted");
         return None;
     }
-    Some(Session { client, pool, open, next_unnamed: Rc::clone(host.next_unnamed), guard })
+    let next_unnamed = Rc::clone(host.next_unnamed);
+    Some(Session { client, pool, open, next_unnamed, guard, entered })
 }
 
 async fn prepare(

@@ -12,9 +12,12 @@ use std::task::{Context, Poll};
 use crate::backend::server::{Server, ServerFault};
 use crate::backend::settings::Settings;
 use crate::net::flow::poll_fill;
+use crate::pool::counters::Count;
+use crate::pool::roster::ClientEntry;
 use crate::pool::{Pool, PoolMode};
 use crate::session::client::{Client, Resetting};
 use crate::session::downstream::Downstream;
+use crate::session::meter::Meter;
 use crate::session::slot::Slot;
 use crate::session::upstream::{Upstream, UpstreamError, Wish};
 
@@ -49,6 +52,10 @@ pub struct Relay<'a> {
     pub next_unnamed: &'a Cell<u64>,
     /// Set when the server takes no more bytes: what it says last is still read.
     pub upstream: Direction,
+    /// What others see of the client.
+    pub entry: &'a ClientEntry,
+    /// Measures how long it takes.
+    pub meter: Meter,
 }
 
 /// Whether a direction is still open.
@@ -66,10 +73,18 @@ impl Relay<'_> {
     /// # Cancel safety
     /// Dropped midway, client and server keep what was read and what is owed; the server's guard cleans up.
     pub async fn run(mut self) -> RelayEnd {
-        poll_fn(|cx| self.poll(cx)).await
+        let end = poll_fn(|cx| self.poll(cx)).await;
+        self.meter.stop(self.entry);
+        end
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RelayEnd> {
+        let end = self.poll_both(cx);
+        self.meter.look(self.entry, self.server, self.client.holds);
+        end
+    }
+
+    fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<RelayEnd> {
         self.slot.watch(cx);
         if self.upstream == Direction::Open
             && let Err(end) = self.poll_up(cx)
@@ -100,7 +115,9 @@ impl Relay<'_> {
             }
             match poll_fill(&mut self.client.stream, &mut self.client.buffer, cx) {
                 Poll::Pending => return Ok(()),
-                Poll::Ready(Ok(len)) if len > 0 => {}
+                Poll::Ready(Ok(len)) if len > 0 => {
+                    self.client.counters.add(Count::ReceivedBytes, len as u64);
+                }
                 Poll::Ready(_) => {
                     self.keep_unsent();
                     return Err(RelayEnd::ClientLost);
@@ -149,7 +166,9 @@ impl Relay<'_> {
             }
             match poll_fill(&mut self.server.stream, &mut self.server.buffer, cx) {
                 Poll::Pending => return Ok(Poll::Pending),
-                Poll::Ready(Ok(len)) if len > 0 => {}
+                Poll::Ready(Ok(len)) if len > 0 => {
+                    self.client.counters.add(Count::SentBytes, len as u64);
+                }
                 Poll::Ready(end) => return Err(RelayEnd::ServerLost(fault(end))),
             }
         }

@@ -1,12 +1,13 @@
 //! Waiting for the next request of a client that has no server connection.
 //!
-//! What needs no server is dealt with here. Must not know pools or servers.
+//! What needs no server is dealt with here. Must not know servers, and of pools only what counts the bytes.
 
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
 use crate::net::flow::poll_fill;
+use crate::pool::counters::Count;
 use crate::session::client::{Client, Refusal};
 use crate::session::slot::Slot;
 use crate::wire::greeting::ready_for_query;
@@ -116,5 +117,6 @@ fn poll_more(client: &mut Client, slot: &Slot, cx: &mut Context<'_>) -> Poll<io:
         return Poll::Ready(Ok(0));
     }
     let len = ready!(poll_fill(&mut client.stream, &mut client.buffer, cx))?;
+    client.counters.add(Count::ReceivedBytes, len as u64);
     Poll::Ready(Ok(len))
 }

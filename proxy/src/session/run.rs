@@ -10,10 +10,12 @@ use tokio::time::timeout;
 use crate::backend::server::{Server, ServerFault, Taint, Unfinished};
 use crate::backend::settings::Settings;
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::pool::roster::Entered;
 use crate::pool::shell::ClientGuard;
 use crate::pool::{AcquireError, Pool, PoolMode, PooledServer};
 use crate::session::client::{Client, Refusal, Resetting};
 use crate::session::local;
+use crate::session::meter::Meter;
 use crate::session::relay::{Direction, Relay, RelayEnd};
 use crate::session::request::{self, Request, drop_message, front};
 use crate::session::slot::OpenSlot;
@@ -36,6 +38,8 @@ pub struct Session {
     pub next_unnamed: Rc<Cell<u64>>,
     /// Counts the client in its pool.
     pub guard: ClientGuard,
+    /// What others see of the client.
+    pub entered: Entered,
 }
 
 /// Why a session ended.
@@ -72,7 +76,9 @@ impl Session {
     /// # Cancel safety
     /// Dropped midway, the client sees its connection closed and the server connection is cleaned up.
     pub async fn run(&mut self) -> Box<SessionEnd> {
-        let end = self.serve().await;
+        let slot = Rc::clone(&self.open.slot);
+        let end = slot.unless_killed(self.serve()).await;
+        let end = end.unwrap_or_else(|| Box::new(SessionEnd::Ending));
         if end.is_to_be_told() {
             Box::pin(self.client.farewell(&*end)).await;
         }
@@ -113,12 +119,13 @@ impl Session {
 
     /// Gets a server connection and brings its settings into line with the client's.
     async fn attach(&mut self) -> Result<PooledServer, AcquireError> {
-        let mut server = self.pool.acquire().await?;
+        let mut server = self.pool.acquire_for(&self.entered.entry).await?;
         server.uses += 1;
         if !Rc::ptr_eq(&server.settings, &self.client.settings) {
             self.sync_settings(&mut server).await?;
         }
         self.open.slot.serve(&server, &self.pool.target);
+        self.entered.entry.attach(&server.vitals);
         Ok(server)
     }
 
@@ -132,7 +139,10 @@ impl Session {
 
     /// Relays until the server connection is free (then none) or the session is at its end.
     async fn relay(&mut self, mut server: PooledServer) -> Option<SessionEnd> {
+        // Nobody waits for what a session that is dropped midway was doing.
+        server.unfinished = Unfinished::Cancel;
         let end = self.relay_and_reset(&mut server).await;
+        server.unfinished = Unfinished::Finish;
         self.detach(&mut server);
         match end {
             RelayEnd::Released | RelayEnd::Reset(_) => None,
@@ -163,6 +173,8 @@ impl Session {
                 slot: &self.open.slot,
                 next_unnamed: &self.next_unnamed,
                 upstream: Direction::Open,
+                entry: &self.entered.entry,
+                meter: Meter::default(),
             };
             match relay.run().await {
                 RelayEnd::Reset(settings) => {
@@ -190,6 +202,11 @@ impl Session {
             Resetting::Due(settings) => settings,
             _ => self.settings_left_on(server),
         };
+        let entry = &self.entered.entry;
+        entry.detach(&server.vitals);
+        entry.note_settings(&self.client.settings);
+        entry.statements.set(self.client.statements.len());
+        server.vitals.statements.set(server.prepared.len());
     }
 
     /// The settings the client goes on with. What was reset, be it inside a function, goes back to the client's start

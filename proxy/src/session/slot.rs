@@ -4,9 +4,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
@@ -31,6 +32,7 @@ pub struct Slot {
     serving: RefCell<Option<Serving>>,
     waker: RefCell<Option<Waker>>,
     ending: Cell<bool>,
+    killed: Cell<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +76,42 @@ impl Slot {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    /// Has the session end at once, whatever it is doing.
+    pub fn kill(&self) {
+        self.killed.set(true);
+        self.end();
+    }
+
+    /// Waits until the session is to end at once.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn killed(&self) {
+        let killed = |cx: &mut Context<'_>| {
+            if self.killed.get() {
+                return Poll::Ready(());
+            }
+            self.watch(cx);
+            Poll::Pending
+        };
+        poll_fn(killed).await;
+    }
+
+    /// Waits until the session is to end.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn ended(&self) {
+        let ended = |cx: &mut Context<'_>| {
+            if self.is_ending() {
+                return Poll::Ready(());
+            }
+            self.watch(cx);
+            Poll::Pending
+        };
+        poll_fn(ended).await;
     }
 
     /// Passes a cancel request on. While it is under way the server connection serves no other client.
@@ -141,6 +179,12 @@ impl Slots {
         self.ending.set(true);
         let slots: Vec<_> = self.slots.borrow().values().map(Rc::clone).collect();
         slots.iter().for_each(|slot| slot.end());
+    }
+
+    /// Ends the session whose client was told this process id at once; false when there is none.
+    pub fn kill(&self, pid: u32) -> bool {
+        let slot = self.slots.borrow().get(&pid).map(|entry| Rc::clone(&entry.slot));
+        slot.inspect(|slot| slot.kill()).is_some()
     }
 
     /// How many sessions there are.

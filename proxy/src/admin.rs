@@ -1,0 +1,103 @@
+//! The admin console: a virtual database that shows what the pools do and takes an operator's commands.
+//!
+//! Speaks PgBouncer's language (its documentation, usage.md, "Admin console"), so that what watches PgBouncer can watch
+//! this. Sees the pools through snapshots alone. Must not know sessions or listeners.
+
+mod act;
+pub mod console;
+mod reply;
+mod show;
+mod statement;
+mod table;
+mod time;
+
+use std::time::Duration;
+
+use crate::error::{ClientFacing, Severity, SqlState};
+
+/// Settings of the console.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The names under which it is reached as a database.
+    pub databases: Vec<String>,
+    /// Who may do everything.
+    pub users: Vec<String>,
+    /// Who may look.
+    pub stats_users: Vec<String>,
+    /// How long a command waits for server connections to be given back.
+    pub wait_timeout: Duration,
+    /// What `SHOW CONFIG` shows.
+    pub settings: Vec<Setting>,
+}
+
+/// One setting as `SHOW CONFIG` shows it. Never a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name in the configuration file.
+    pub key: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What it is when it is not given.
+    pub default: String,
+}
+
+/// What a user may do in the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// SHOW alone.
+    Stats,
+}
+
+/// How the process is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// At once.
+    Now,
+    /// Once the transactions have ended that are under way.
+    WaitForServers,
+}
+
+/// A user who may not use the console.
+#[derive(Debug, thiserror::Error)]
+#[error("user \"{0}\" may not use the admin console")]
+pub struct NotAllowed(pub String);
+
+impl Config {
+    /// True when a client that names this database means the console.
+    pub fn is_console(&self, database: &str) -> bool {
+        self.databases.iter().any(|name| name == database)
+    }
+
+    /// What this user may do.
+    ///
+    /// # Errors
+    /// Nothing, because it is in neither list.
+    pub fn role_of(&self, user: &str) -> Result<Role, NotAllowed> {
+        let is_in = |users: &[String]| users.iter().any(|name| name == user);
+        match (is_in(&self.users), is_in(&self.stats_users)) {
+            (true, _) => Ok(Role::Admin),
+            (false, true) => Ok(Role::Stats),
+            (false, false) => Err(NotAllowed(user.to_owned())),
+        }
+    }
+}
+
+impl ClientFacing for NotAllowed {
+    fn sqlstate(&self) -> SqlState {
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Fatal
+    }
+
+    fn message(&self) -> String {
+        self.to_string()
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("Name the user in admin.users or admin.stats_users.".into())
+    }
+}

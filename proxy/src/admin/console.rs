@@ -1,0 +1,478 @@
+//! One operator's connection: its greeting, and the simple and the extended query protocol for statements without
+//! parameters.
+//!
+//! Must not know how statements are done; see `act` and `show`.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+use crate::admin::act::Outcome;
+use crate::admin::reply::{self, Format, Formats};
+use crate::admin::show;
+use crate::admin::statement::Statement;
+use crate::admin::{Config, Role, Shutdown};
+use crate::error::{ClientFacing, Severity, SqlState};
+use crate::net::stream::ClientStream;
+use crate::pool::control::{NoAnswer, Remote};
+use crate::wire::error_response::error_response;
+use crate::wire::frontend::{Parse, Subject, read_subject};
+use crate::wire::greeting::{
+    authentication_ok, backend_key_data, parameter_status, ready_for_query,
+};
+use crate::wire::header::{FrameError, HEADER_LEN, Header};
+use crate::wire::tag::{FrontendTag, TransactionStatus};
+
+/// What drivers take for the version of the server: one that every psql since 9.2 knows, so that none warns.
+pub(super) const SERVER_VERSION: &str =
+    concat!("10.0 (taskmaster ", env!("CARGO_PKG_VERSION"), ")");
+/// The longest message that the console reads, in bytes. Commands are short.
+const MESSAGE_LEN_MAX: usize = 64 * 1024;
+/// Named statements and portals of one connection at most.
+const NAMES_MAX: usize = 100;
+
+/// One operator past the login.
+#[derive(Debug)]
+pub struct Console {
+    /// The connection.
+    pub stream: ClientStream,
+    /// Who it is.
+    pub user: String,
+    /// What that user may do.
+    pub role: Role,
+    /// Process id and secret that the operator is told.
+    pub key: (i32, Vec<u8>),
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The way to the workers.
+    pub remote: Remote,
+    /// Where SHUTDOWN is heard.
+    pub shutdown: mpsc::Sender<Shutdown>,
+    /// Clients that are connected, those that are still logging in included.
+    pub connected: Arc<AtomicUsize>,
+}
+
+/// Why a statement fails.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConsoleError {
+    #[error("the console does not know this command")]
+    Syntax,
+    #[error("user \"{0}\" may only SHOW")]
+    Denied(String),
+    #[error("there is no database \"{0}\"")]
+    NoDatabase(String),
+    #[error("there is no client {0}")]
+    NoClient(u32),
+    #[error("the proxy is shutting down already")]
+    ShuttingDown,
+    #[error("{0} server connections are still in use")]
+    StillInUse(usize),
+    #[error("{0}")]
+    Worker(#[from] NoAnswer),
+    #[error("the console's statements have no parameters")]
+    Parameters,
+    #[error("there is no prepared statement \"{0}\"")]
+    NoStatement(String),
+    #[error("there is no portal \"{0}\"")]
+    NoPortal(String),
+    #[error("too many prepared statements and portals (limit {NAMES_MAX})")]
+    TooManyNames,
+    #[error("function calls and COPY are not for the console")]
+    Unsupported,
+}
+
+/// Why a connection ends.
+enum End {
+    Left,
+    Io(io::Error),
+    Frame(FrameError),
+    TooLong(usize),
+}
+
+/// Statements and portals by their names, and whether messages are skipped up to a Sync.
+#[derive(Debug, Default)]
+struct Extended {
+    statements: HashMap<String, Statement>,
+    portals: HashMap<String, (Statement, Formats)>,
+    skipping: Skipping,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Skipping {
+    #[default]
+    No,
+    UntilSync,
+}
+
+/// One message without its header.
+struct Message {
+    tag: FrontendTag,
+    bytes: Vec<u8>,
+}
+
+impl Message {
+    fn body(&self) -> &[u8] {
+        &self.bytes[HEADER_LEN..]
+    }
+}
+
+impl Console {
+    /// Serves the operator until it leaves or `ending` is ready.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, the operator sees the connection closed; a command may be half done.
+    pub async fn run(mut self, ending: impl Future<Output = ()>) {
+        let end = tokio::select! {
+            biased;
+            () = ending => None,
+            end = self.serve() => Some(end),
+        };
+        let (peer, user) = (*self.stream.peer(), &self.user);
+        let error: Farewell = match end {
+            Some(End::Left) => return,
+            Some(End::Io(error)) => {
+                return tracing::debug!(%peer, user, %error, "the console was left");
+            }
+            Some(End::Frame(error)) => Farewell(SqlState::PROTOCOL_VIOLATION, error.to_string()),
+            Some(End::TooLong(len)) => Farewell(SqlState::PROGRAM_LIMIT_EXCEEDED, too_long(len)),
+            None => Farewell(SqlState::ADMIN_SHUTDOWN, ENDED.to_owned()),
+        };
+        self.stream.farewell(&error_response(&error)).await;
+    }
+
+    async fn serve(&mut self) -> End {
+        let mut out = self.greeting();
+        let mut extended = Extended::default();
+        loop {
+            if let Err(error) = self.flush(&mut out).await {
+                return End::Io(error);
+            }
+            let message = match self.read().await {
+                Ok(message) => message,
+                Err(end) => return end,
+            };
+            if let Err(error) = self.answer(&mut extended, &message, &mut out).await {
+                return End::Frame(error);
+            }
+        }
+    }
+
+    fn greeting(&self) -> Vec<u8> {
+        let mut bytes = authentication_ok();
+        let superuser = if self.role == Role::Admin { "on" } else { "off" };
+        for (name, value) in [
+            ("server_version", SERVER_VERSION),
+            ("client_encoding", "UTF8"),
+            ("server_encoding", "UTF8"),
+            ("DateStyle", "ISO, MDY"),
+            ("IntervalStyle", "postgres"),
+            ("TimeZone", "UTC"),
+            ("integer_datetimes", "on"),
+            ("standard_conforming_strings", "on"),
+            ("is_superuser", superuser),
+            ("session_authorization", self.user.as_str()),
+        ] {
+            bytes.extend(parameter_status(name, value));
+        }
+        let (pid, secret) = &self.key;
+        bytes.extend(backend_key_data(*pid, secret));
+        bytes.extend(ready_for_query(TransactionStatus::Idle));
+        bytes
+    }
+
+    async fn flush(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.stream.write_all(out).await?;
+        out.clear();
+        self.stream.flush().await
+    }
+
+    async fn read(&mut self) -> Result<Message, End> {
+        let mut bytes = vec![0; HEADER_LEN];
+        match self.stream.read_exact(&mut bytes).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(End::Left),
+            Err(error) => return Err(End::Io(error)),
+        }
+        let Some(header) = Header::read(&bytes) else { return Err(End::Left) };
+        let tag = header.frontend().map_err(End::Frame)?;
+        if header.message_len() > MESSAGE_LEN_MAX {
+            return Err(End::TooLong(header.message_len()));
+        }
+        if tag == FrontendTag::Terminate {
+            return Err(End::Left);
+        }
+        bytes.resize(header.message_len(), 0);
+        self.stream.read_exact(&mut bytes[HEADER_LEN..]).await.map_err(End::Io)?;
+        Ok(Message { tag, bytes })
+    }
+
+    /// Answers one message. A statement that fails is an answer too.
+    async fn answer(
+        &mut self,
+        extended: &mut Extended,
+        message: &Message,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FrameError> {
+        if message.tag == FrontendTag::Sync {
+            extended.skipping = Skipping::No;
+            extended.portals.clear();
+            out.extend(ready_for_query(TransactionStatus::Idle));
+            return Ok(());
+        }
+        if extended.skipping == Skipping::UntilSync {
+            return Ok(());
+        }
+        if matches!(message.tag, FrontendTag::Query | FrontendTag::FunctionCall) {
+            if let Err(error) = self.query(message, out).await {
+                out.extend(error_response(&error));
+            }
+            out.extend(ready_for_query(TransactionStatus::Idle));
+            return Ok(());
+        }
+        let answered = match message.tag {
+            FrontendTag::Parse => extended.parse(message, out)?,
+            FrontendTag::Bind => extended.bind(message, out)?,
+            FrontendTag::Describe => extended.describe(message, out)?,
+            FrontendTag::Close => extended.close(message, out)?,
+            FrontendTag::Execute => self.execute(extended, message, out).await,
+            // A Flush has nothing to do: every answer is sent at once. Data of a COPY are dropped as after a failed one.
+            _ => Ok(()),
+        };
+        if let Err(error) = answered {
+            extended.skipping = Skipping::UntilSync;
+            out.extend(error_response(&error));
+        }
+        Ok(())
+    }
+
+    async fn query(&mut self, message: &Message, out: &mut Vec<u8>) -> Result<(), ConsoleError> {
+        if message.tag == FrontendTag::FunctionCall {
+            return Err(ConsoleError::Unsupported);
+        }
+        let statement = parse(cstring(message.body()))?;
+        if let Statement::Show(what) = &statement {
+            let rows = self.show(*what).await?;
+            let formats = Formats::default();
+            reply::row_description(out, &show::columns(*what), &formats);
+            rows.iter().for_each(|row| reply::data_row(out, row, &formats));
+            reply::command_complete(out, "SHOW");
+            return Ok(());
+        }
+        self.act(&statement, out).await
+    }
+
+    async fn execute(
+        &mut self,
+        extended: &Extended,
+        message: &Message,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ConsoleError> {
+        let name = text(cstring(message.body()));
+        let portal = extended.portals.get(&name);
+        let (statement, formats) = portal.ok_or(ConsoleError::NoPortal(name))?;
+        if let Statement::Show(what) = statement {
+            let rows = self.show(*what).await?;
+            rows.iter().for_each(|row| reply::data_row(out, row, formats));
+            reply::command_complete(out, "SHOW");
+            return Ok(());
+        }
+        self.act(statement, out).await
+    }
+
+    async fn act(&mut self, statement: &Statement, out: &mut Vec<u8>) -> Result<(), ConsoleError> {
+        match self.outcome(statement).await? {
+            Outcome::Nothing => out.extend_from_slice(reply::EMPTY_QUERY),
+            Outcome::Done(tag) => reply::command_complete(out, tag),
+        }
+        Ok(())
+    }
+}
+
+impl Extended {
+    fn parse(
+        &mut self,
+        message: &Message,
+        out: &mut Vec<u8>,
+    ) -> Result<Result<(), ConsoleError>, FrameError> {
+        let read = Parse::read(&message.bytes)?;
+        let name = text(read.name);
+        Ok(self.keep(name, read.query()).map(|()| out.extend_from_slice(reply::PARSE_COMPLETE)))
+    }
+
+    fn keep(&mut self, name: String, query: &[u8]) -> Result<(), ConsoleError> {
+        let statement = parse(query)?;
+        if self.statements.len() >= NAMES_MAX {
+            return Err(ConsoleError::TooManyNames);
+        }
+        self.statements.insert(name, statement);
+        Ok(())
+    }
+
+    /// Documentation, "Bind": portal, statement, formats of parameters, parameters, formats of results.
+    fn bind(
+        &mut self,
+        message: &Message,
+        out: &mut Vec<u8>,
+    ) -> Result<Result<(), ConsoleError>, FrameError> {
+        let malformed = FrameError::Body(b'B');
+        let mut parts = message.body().splitn(3, |byte| *byte == 0);
+        let portal = text(parts.next().ok_or(malformed)?);
+        let name = text(parts.next().ok_or(malformed)?);
+        let rest = parts.next().ok_or(malformed)?;
+        let (_, rest) = read_formats(rest).ok_or(malformed)?;
+        let (parameters, rest) = rest.split_first_chunk::<2>().ok_or(malformed)?;
+        if u16::from_be_bytes(*parameters) != 0 {
+            return Ok(Err(ConsoleError::Parameters));
+        }
+        let (formats, _) = read_formats(rest).ok_or(malformed)?;
+        Ok(self.open(portal, name, formats).map(|()| out.extend_from_slice(reply::BIND_COMPLETE)))
+    }
+
+    fn open(&mut self, portal: String, name: String, formats: Formats) -> Result<(), ConsoleError> {
+        let statement = self.statements.get(&name);
+        let statement = statement.ok_or(ConsoleError::NoStatement(name))?.clone();
+        if self.portals.len() >= NAMES_MAX {
+            return Err(ConsoleError::TooManyNames);
+        }
+        self.portals.insert(portal, (statement, formats));
+        Ok(())
+    }
+
+    fn describe(
+        &self,
+        message: &Message,
+        out: &mut Vec<u8>,
+    ) -> Result<Result<(), ConsoleError>, FrameError> {
+        let (subject, name) = read_subject(&message.bytes)?;
+        let name = text(name);
+        let found = match subject {
+            Subject::Statement => {
+                let found = self.statements.get(&name);
+                found
+                    .map(|statement| (statement, Formats::default()))
+                    .ok_or(ConsoleError::NoStatement(name))
+            }
+            Subject::Portal => {
+                let found = self.portals.get(&name);
+                let found = found.map(|(statement, formats)| (statement, formats.clone()));
+                found.ok_or(ConsoleError::NoPortal(name))
+            }
+        };
+        Ok(found.map(|(statement, formats)| {
+            if subject == Subject::Statement {
+                out.extend_from_slice(reply::NO_PARAMETERS);
+            }
+            match statement {
+                Statement::Show(what) => {
+                    reply::row_description(out, &show::columns(*what), &formats);
+                }
+                _ => out.extend_from_slice(reply::NO_DATA),
+            }
+        }))
+    }
+
+    fn close(
+        &mut self,
+        message: &Message,
+        out: &mut Vec<u8>,
+    ) -> Result<Result<(), ConsoleError>, FrameError> {
+        let (subject, name) = read_subject(&message.bytes)?;
+        let name = text(name);
+        match subject {
+            Subject::Statement => drop(self.statements.remove(&name)),
+            Subject::Portal => drop(self.portals.remove(&name)),
+        }
+        out.extend_from_slice(reply::CLOSE_COMPLETE);
+        Ok(Ok(()))
+    }
+}
+
+fn parse(query: &[u8]) -> Result<Statement, ConsoleError> {
+    Statement::parse(&text(query)).ok_or(ConsoleError::Syntax)
+}
+
+fn cstring(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A count and as many format codes.
+fn read_formats(bytes: &[u8]) -> Option<(Formats, &[u8])> {
+    let (count, rest) = bytes.split_first_chunk::<2>()?;
+    let (codes, rest) = rest.split_at_checked(2 * usize::from(u16::from_be_bytes(*count)))?;
+    let binary = |code: &[u8]| if code == [0, 1] { Format::Binary } else { Format::Text };
+    Some((Formats(codes.chunks(2).map(binary).collect()), rest))
+}
+
+const ENDED: &str = "terminating connection due to administrator command";
+
+fn too_long(len: usize) -> String {
+    format!("a message of {len} bytes is longer than the console reads (limit {MESSAGE_LEN_MAX})")
+}
+
+/// The last word to an operator.
+struct Farewell(SqlState, String);
+
+impl ClientFacing for Farewell {
+    fn sqlstate(&self) -> SqlState {
+        self.0
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Fatal
+    }
+
+    fn message(&self) -> String {
+        self.1.clone()
+    }
+}
+
+impl ClientFacing for ConsoleError {
+    fn sqlstate(&self) -> SqlState {
+        match self {
+            Self::Syntax => SqlState::SYNTAX_ERROR,
+            Self::Denied(_) => SqlState::INSUFFICIENT_PRIVILEGE,
+            Self::NoDatabase(_) => SqlState::INVALID_CATALOG_NAME,
+            Self::NoClient(_) => SqlState::UNDEFINED_OBJECT,
+            Self::ShuttingDown => SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Self::StillInUse(_) => SqlState::QUERY_CANCELED,
+            Self::Worker(_) => SqlState::INTERNAL_ERROR,
+            Self::Parameters | Self::Unsupported => SqlState::FEATURE_NOT_SUPPORTED,
+            Self::NoStatement(_) => SqlState::INVALID_SQL_STATEMENT_NAME,
+            Self::NoPortal(_) => SqlState::INVALID_CURSOR_NAME,
+            Self::TooManyNames => SqlState::PROGRAM_LIMIT_EXCEEDED,
+        }
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Error
+    }
+
+    fn message(&self) -> String {
+        self.to_string()
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Syntax => "SHOW HELP lists the commands.".into(),
+            Self::Denied(user) => format!("Name {user} in admin.users to let it command."),
+            Self::NoDatabase(_) => "SHOW DATABASES lists them.".into(),
+            Self::NoClient(_) => "SHOW CLIENTS lists them; the number is in the column id.".into(),
+            Self::StillInUse(_) => {
+                "SHOW SERVERS says whom they serve. A PAUSE stays in force until RESUME.".into()
+            }
+            Self::Worker(_) => "Try again; the log may say what keeps the worker busy.".into(),
+            Self::Parameters => "Write the values into the command.".into(),
+            Self::TooManyNames => "Close what is no longer used.".into(),
+            _ => return None,
+        })
+    }
+}

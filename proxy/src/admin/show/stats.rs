@@ -1,0 +1,149 @@
+//! SHOW STATS and its kin, and SHOW PINS. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::admin::table::{Column, Kind, Row, row};
+use crate::pool::counters::{Averages, Count, Totals};
+use crate::pool::snapshot::Snapshot;
+use crate::router::holds::Holds;
+
+use Kind::{Int, Text};
+
+/// How a figure is averaged.
+#[derive(Clone, Copy)]
+enum Average {
+    PerSecond,
+    PerEach(Count),
+}
+
+/// What is shown of each database: the names in totals and in averages, as PgBouncer 1.23 has them, without prefix.
+const FIGURES: [(&str, &str, Count, Average); 8] = [
+    ("server_assignment_count", "server_assignment_count", Count::Assignments, Average::PerSecond),
+    ("xact_count", "xact_count", Count::Transactions, Average::PerSecond),
+    ("query_count", "query_count", Count::Queries, Average::PerSecond),
+    ("received", "recv", Count::ReceivedBytes, Average::PerSecond),
+    ("sent", "sent", Count::SentBytes, Average::PerSecond),
+    ("xact_time", "xact_time", Count::TransactionUs, Average::PerEach(Count::Transactions)),
+    ("query_time", "query_time", Count::QueryUs, Average::PerEach(Count::Queries)),
+    ("wait_time", "wait_time", Count::WaitUs, Average::PerEach(Count::Assignments)),
+];
+
+/// The names of SHOW STATS and SHOW TOTALS; those of STATS_TOTALS and STATS_AVERAGES lack the prefix.
+const TOTAL_NAMES: [&str; 8] = [
+    "total_server_assignment_count",
+    "total_xact_count",
+    "total_query_count",
+    "total_received",
+    "total_sent",
+    "total_xact_time",
+    "total_query_time",
+    "total_wait_time",
+];
+const AVERAGE_NAMES: [&str; 8] = [
+    "avg_server_assignment_count",
+    "avg_xact_count",
+    "avg_query_count",
+    "avg_recv",
+    "avg_sent",
+    "avg_xact_time",
+    "avg_query_time",
+    "avg_wait_time",
+];
+
+/// How often clients were found to keep their server connections, by reason. PgBouncer has no such table.
+pub(super) const PINS: [Column; 3] = [("database", Text), ("reason", Text), ("count", Int)];
+
+/// One database in all workers together.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    totals: Totals,
+    averages: Option<Averages>,
+}
+
+impl Sum {
+    fn add(&mut self, totals: &Totals, averages: Option<Averages>) {
+        self.totals = self.totals.with(totals);
+        self.averages = match (self.averages, averages) {
+            (Some(a), Some(b)) => {
+                Some(Averages { added: a.added.with(&b.added), length: a.length.max(b.length) })
+            }
+            (a, b) => a.or(b),
+        };
+    }
+
+    fn totals(&self) -> impl Iterator<Item = u64> {
+        FIGURES.iter().map(|(_, _, count, _)| self.totals.get(*count))
+    }
+
+    fn averages(&self) -> impl Iterator<Item = u64> {
+        FIGURES.iter().map(|(_, _, count, average)| {
+            self.averages.map_or(0, |averages| match average {
+                Average::PerSecond => averages.per_second(*count),
+                Average::PerEach(of) => averages.each(*count, *of),
+            })
+        })
+    }
+}
+
+pub(super) fn all_columns() -> Vec<Column> {
+    let names = TOTAL_NAMES.into_iter().chain(AVERAGE_NAMES);
+    with_database(names)
+}
+
+pub(super) fn totals_columns() -> Vec<Column> {
+    with_database(FIGURES.iter().map(|(total, ..)| *total))
+}
+
+pub(super) fn averages_columns() -> Vec<Column> {
+    with_database(FIGURES.iter().map(|(_, average, ..)| *average))
+}
+
+pub(super) fn all(snapshots: &[Snapshot]) -> Vec<Row> {
+    by_database(snapshots, |sum| sum.totals().chain(sum.averages()).collect())
+}
+
+pub(super) fn totals_by_database(snapshots: &[Snapshot]) -> Vec<Row> {
+    by_database(snapshots, |sum| sum.totals().collect())
+}
+
+pub(super) fn averages_by_database(snapshots: &[Snapshot]) -> Vec<Row> {
+    by_database(snapshots, |sum| sum.averages().collect())
+}
+
+/// All databases together, a row for each figure.
+pub(super) fn sums(snapshots: &[Snapshot]) -> Vec<Row> {
+    let mut all = Sum::default();
+    sum(snapshots).values().for_each(|sum| all.add(&sum.totals, sum.averages));
+    let totals = TOTAL_NAMES.iter().zip(all.totals());
+    let averages = AVERAGE_NAMES.iter().zip(all.averages());
+    totals.chain(averages).map(|(name, value)| row![*name, value]).collect()
+}
+
+pub(super) fn pins(snapshots: &[Snapshot]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (database, sum) in sum(snapshots) {
+        let counted = Holds::REASONS.iter().zip(sum.totals.pins).filter(|(_, count)| *count > 0);
+        rows.extend(counted.map(|((_, reason), count)| row![database, *reason, count]));
+    }
+    rows
+}
+
+fn with_database<'a>(names: impl Iterator<Item = &'static str> + 'a) -> Vec<Column> {
+    std::iter::once(("database", Text)).chain(names.map(|name| (name, Int))).collect()
+}
+
+fn by_database(snapshots: &[Snapshot], figures: impl Fn(&Sum) -> Vec<u64>) -> Vec<Row> {
+    let row = |(name, sum): (&str, Sum)| {
+        let figures = figures(&sum).into_iter().map(Into::into);
+        std::iter::once(name.into()).chain(figures).collect()
+    };
+    sum(snapshots).into_iter().map(row).collect()
+}
+
+fn sum(snapshots: &[Snapshot]) -> BTreeMap<&str, Sum> {
+    let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
+    for database in snapshots.iter().flat_map(|snapshot| &snapshot.databases) {
+        sums.entry(&database.name).or_default().add(&database.totals, database.averages);
+    }
+    sums
+}

@@ -1,0 +1,227 @@
+//! What the console understands, read from a statement's text. Must not know how it is done.
+
+use crate::pool::control::{Command, Scope};
+
+/// One statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Statement {
+    /// Nothing but blanks, comments and semicolons.
+    Empty,
+    /// To look.
+    Show(Show),
+    /// To act.
+    Act(Act),
+    /// What drivers send of their own accord: there is nothing to do for it. The tag that answers it.
+    Ignored(&'static str),
+}
+
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Show {
+    Help,
+    Version,
+    Config,
+    Databases,
+    Users,
+    Pools,
+    Clients,
+    Servers,
+    Sockets,
+    Stats,
+    StatsTotals,
+    StatsAverages,
+    Totals,
+    Pins,
+    Lists,
+    Memory,
+    Prepared,
+    State,
+    /// A parameter of a PostgreSQL session that drivers ask for.
+    Parameter(&'static str, &'static str),
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// What the workers do at once; the tag that answers it.
+    Command(Command, &'static str),
+    /// PAUSE: as soon as no server connection is left.
+    Pause(Scope),
+    /// WAIT_CLOSE: as soon as no server connection that is to be closed is left.
+    WaitClose(Scope),
+    /// SHUTDOWN.
+    Shutdown(crate::admin::Shutdown),
+}
+
+/// SHOW and what follows it, with PgBouncer's words first.
+const SHOWS: [(&str, Show); 22] = [
+    ("HELP", Show::Help),
+    ("VERSION", Show::Version),
+    ("CONFIG", Show::Config),
+    ("DATABASES", Show::Databases),
+    ("USERS", Show::Users),
+    ("POOLS", Show::Pools),
+    ("CLIENTS", Show::Clients),
+    ("SERVERS", Show::Servers),
+    ("SOCKETS", Show::Sockets),
+    ("ACTIVE_SOCKETS", Show::Sockets),
+    ("STATS", Show::Stats),
+    ("STATS_TOTALS", Show::StatsTotals),
+    ("STATS_AVERAGES", Show::StatsAverages),
+    ("TOTALS", Show::Totals),
+    ("PINS", Show::Pins),
+    ("LISTS", Show::Lists),
+    ("MEM", Show::Memory),
+    ("PREPARED", Show::Prepared),
+    ("PREPARED_STATEMENTS", Show::Prepared),
+    ("STATE", Show::State),
+    ("SERVER_VERSION", Show::Parameter("server_version", super::console::SERVER_VERSION)),
+    ("CLIENT_ENCODING", Show::Parameter("client_encoding", "UTF8")),
+];
+
+/// Statements that drivers send when they connect or around others. The console has neither settings nor transactions.
+const IGNORED: [&str; 7] = ["SET", "RESET", "BEGIN", "START", "COMMIT", "END", "ROLLBACK"];
+
+impl Statement {
+    /// Reads one statement, which a semicolon may end.
+    ///
+    /// # Errors
+    /// None when it is not understood.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let words = words(text)?;
+        let mut words = words.iter().map(String::as_str);
+        let Some(verb) = words.next() else { return Some(Self::Empty) };
+        let verb = verb.to_ascii_uppercase();
+        if let Some(tag) = IGNORED.iter().find(|word| **word == verb) {
+            return Some(Self::Ignored(tag));
+        }
+        let arguments: Vec<&str> = words.collect();
+        match (verb.as_str(), arguments.as_slice()) {
+            ("SHOW", [what]) => show(what).map(Self::Show),
+            (_, []) => all(&verb).map(Self::Act),
+            (_, [argument]) => one(&verb, argument).map(Self::Act),
+            _ => None,
+        }
+    }
+}
+
+fn show(what: &str) -> Option<Show> {
+    let found = SHOWS.iter().find(|(word, _)| word.eq_ignore_ascii_case(what));
+    found.map(|(_, show)| *show)
+}
+
+fn all(verb: &str) -> Option<Act> {
+    Some(match verb {
+        "PAUSE" => Act::Pause(Scope::All),
+        "RESUME" => Act::Command(Command::Resume(Scope::All), "RESUME"),
+        "WAIT_CLOSE" => Act::WaitClose(Scope::All),
+        "RECONNECT" => Act::Command(Command::Reconnect(Scope::All), "RECONNECT"),
+        "SHUTDOWN" => Act::Shutdown(crate::admin::Shutdown::Now),
+        _ => return None,
+    })
+}
+
+fn one(verb: &str, argument: &str) -> Option<Act> {
+    let name = || argument.to_owned();
+    let scope = || Scope::Database(name());
+    Some(match verb {
+        "PAUSE" => Act::Pause(scope()),
+        "RESUME" => Act::Command(Command::Resume(scope()), "RESUME"),
+        "WAIT_CLOSE" => Act::WaitClose(scope()),
+        "RECONNECT" => Act::Command(Command::Reconnect(scope()), "RECONNECT"),
+        "KILL" => Act::Command(Command::Kill(scope()), "KILL"),
+        "KILL_CLIENT" => Act::Command(Command::KillClient(argument.parse().ok()?), "KILL_CLIENT"),
+        "DISABLE" => Act::Command(Command::Disable(name()), "DISABLE"),
+        "ENABLE" => Act::Command(Command::Enable(name()), "ENABLE"),
+        "SHUTDOWN" if argument.eq_ignore_ascii_case("WAIT_FOR_SERVERS") => {
+            Act::Shutdown(crate::admin::Shutdown::WaitForServers)
+        }
+        _ => return None,
+    })
+}
+
+/// The words of a statement, names in double quotes as one. None when a quote does not end, or something follows the
+/// semicolon.
+fn words(text: &str) -> Option<Vec<String>> {
+    let (mut words, mut rest) = (Vec::new(), text.trim_start());
+    while let Some(first) = rest.chars().next() {
+        rest = match first {
+            ';' => {
+                return rest
+                    .trim_matches(|c: char| c == ';' || c.is_whitespace())
+                    .is_empty()
+                    .then_some(words);
+            }
+            '"' => quoted(&rest[1..], &mut words)?,
+            _ if rest.starts_with("--") => rest.split_once('\n').map_or("", |(_, rest)| rest),
+            _ => {
+                let end = rest.find(|c: char| c.is_whitespace() || c == ';' || c == '"');
+                let (word, rest) = rest.split_at(end.unwrap_or(rest.len()));
+                words.push(word.to_owned());
+                rest
+            }
+        }
+        .trim_start();
+    }
+    Some(words)
+}
+
+/// A name up to its closing quote, of which two stand for one inside it.
+fn quoted<'a>(mut rest: &'a str, words: &mut Vec<String>) -> Option<&'a str> {
+    let mut name = String::new();
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        name.push_str(part);
+        let Some(more) = after.strip_prefix('"') else {
+            words.push(name);
+            return Some(after);
+        };
+        name.push('"');
+        rest = more;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read_as_pgbouncer_reads_them() {
+        let app = || Scope::Database("app".into());
+        for (text, expected) in [
+            ("", Statement::Empty),
+            (" ;; ", Statement::Empty),
+            ("-- only a comment", Statement::Empty),
+            ("show pools;", Statement::Show(Show::Pools)),
+            ("SHOW Stats_Totals ; ", Statement::Show(Show::StatsTotals)),
+            ("pause", Statement::Act(Act::Pause(Scope::All))),
+            ("PAUSE app;", Statement::Act(Act::Pause(app()))),
+            ("kill \"app\"", Statement::Act(Act::Command(Command::Kill(app()), "KILL"))),
+            ("SET extra_float_digits = 3", Statement::Ignored("SET")),
+            ("begin", Statement::Ignored("BEGIN")),
+        ] {
+            assert_eq!(Statement::parse(text), Some(expected), "{text}");
+        }
+        let odd = Statement::parse("DISABLE \"a \"\"b\"\"\"");
+        let expected = Command::Disable("a \"b\"".into());
+        assert_eq!(odd, Some(Statement::Act(Act::Command(expected, "DISABLE"))));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for text in [
+            "select 1",
+            "show",
+            "show nothing",
+            "show pools; show stats",
+            "kill",
+            "kill_client x",
+            "pause a b",
+            "disable \"open",
+            "shutdown sometime",
+            "suspend",
+        ] {
+            assert_eq!(Statement::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What may be seen of a server connection from outside while a session has it.
+//!
+//! Plain cells of one worker thread. Must not know who looks, nor what a client is beyond its number.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
+
+use crate::backend::dial::BackendKey;
+use crate::backend::report::Report;
+use crate::net::stream::ServerStream;
+
+/// The outside of one server connection.
+#[derive(Debug)]
+pub struct Vitals {
+    /// Names its backend, and says where it is.
+    pub key: Rc<BackendKey>,
+    /// This end of the connection; none over a unix socket.
+    pub local: Option<SocketAddr>,
+    /// Whether it is encrypted.
+    pub is_tls: bool,
+    /// Whether it reports itself what its session holds.
+    pub reports: bool,
+    /// When it was connected.
+    pub connected_at: SystemTime,
+    /// The client that has it, by the process id that the client was told; 0 for none.
+    pub client: Cell<u32>,
+    /// When it was last sent a request.
+    pub requested_at: Cell<Option<Instant>>,
+    /// Named statements that it has.
+    pub statements: Cell<usize>,
+    /// Set when it must not serve another client.
+    pub close_needed: Cell<bool>,
+}
+
+impl Vitals {
+    /// Of a connection that was just made and serves nobody.
+    pub fn new(key: Rc<BackendKey>, stream: &ServerStream, report: Option<&Report>) -> Rc<Self> {
+        Rc::new(Self {
+            key,
+            local: stream.local_address(),
+            is_tls: stream.is_tls(),
+            reports: report.is_some(),
+            connected_at: SystemTime::now(),
+            client: Cell::new(0),
+            requested_at: Cell::new(None),
+            statements: Cell::new(0),
+            close_needed: Cell::new(false),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! The settings as the console's SHOW CONFIG lists them: by their names here, and those that PgBouncer has too by its
+//! names and in its units. Never a secret.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Config, Environment};
+use crate::admin::Setting;
+use crate::pool::PoolMode;
+
+type Shown = Vec<(&'static str, String)>;
+
+/// All settings that may be shown, with their defaults.
+pub(super) fn settings(config: &Config) -> Vec<Setting> {
+    let defaults = Config::parse("", Path::new(""), &Environment::default());
+    let defaults = defaults.map_or_else(|_| Vec::new(), |config| shown(&config));
+    let pairs = shown(config).into_iter().enumerate();
+    let setting = |(at, (key, value)): (usize, (&'static str, String))| {
+        let default = defaults.get(at).map(|(_, value)| value.clone()).unwrap_or_default();
+        Setting { key, value, default }
+    };
+    pairs.map(setting).collect()
+}
+
+fn shown(config: &Config) -> Shown {
+    [listen(config), server(config), pool(config), pgbouncer(config)].concat()
+}
+
+fn listen(config: &Config) -> Shown {
+    let (listen, admin) = (&config.listen, &config.admin);
+    let dir = listen.unix_socket_dir.as_ref().map(|dir| dir.display().to_string());
+    vec![
+        ("listen.host", listen.host.clone()),
+        ("listen.port", listen.port.to_string()),
+        ("listen.unix_socket_dir", dir.unwrap_or_default()),
+        ("listen.workers", listen.workers.to_string()),
+        ("listen.client_max", listen.client_max.to_string()),
+        ("listen.login_timeout_ms", ms(listen.login_timeout)),
+        ("listen.drain_timeout_ms", ms(listen.drain_timeout)),
+        ("listen.tls.mode", config.tls.mode.to_string()),
+        ("admin.databases", admin.databases.join(", ")),
+        ("admin.users", admin.users.join(", ")),
+        ("admin.stats_users", admin.stats_users.join(", ")),
+        ("admin.wait_timeout_ms", ms(admin.wait_timeout)),
+        ("admin.stats_period_ms", ms(admin.stats_period)),
+    ]
+}
+
+fn server(config: &Config) -> Shown {
+    let (server, auth) = (&config.server, &config.auth);
+    vec![
+        ("server.host", server.host.clone()),
+        ("server.port", server.port.to_string()),
+        ("server.connect_timeout_ms", ms(server.connect_timeout)),
+        ("server.connect_retry_interval_ms", ms(config.pool.connect_retry_interval)),
+        ("server.down_after_ms", ms(config.pool.down_after)),
+        ("auth.user", auth.user.clone().unwrap_or_default()),
+        ("auth.cache_ttl_ms", ms(auth.cache_ttl)),
+        ("log.level", config.log.level.clone()),
+    ]
+}
+
+fn pool(config: &Config) -> Shown {
+    let pool = &config.pool;
+    vec![
+        ("pool.mode", mode(pool.mode)),
+        ("pool.min", pool.min.to_string()),
+        ("pool.max", pool.max.to_string()),
+        ("pool.acquire_timeout_ms", ms(pool.acquire_timeout)),
+        ("pool.idle_timeout_ms", ms(pool.idle_timeout)),
+        ("pool.destroy_timeout_ms", ms(pool.destroy_timeout)),
+        ("pool.reap_interval_ms", ms(pool.reap_interval)),
+        ("pool.max_uses", pool.max_uses.to_string()),
+        ("pool.max_lifetime_ms", ms(pool.max_lifetime)),
+        ("pool.statements_max", pool.statements_max.to_string()),
+        ("pool.queue_len_max", pool.queue_len_max.to_string()),
+        ("pool.pools_max", pool.pools_max.to_string()),
+    ]
+}
+
+/// What exporters and dashboards look for.
+fn pgbouncer(config: &Config) -> Shown {
+    let (listen, pool) = (&config.listen, &config.pool);
+    vec![
+        ("listen_addr", listen.host.clone()),
+        ("listen_port", listen.port.to_string()),
+        ("max_client_conn", listen.client_max.to_string()),
+        ("max_db_connections", "0".to_owned()),
+        ("max_user_connections", "0".to_owned()),
+        ("pool_mode", mode(pool.mode)),
+        ("default_pool_size", pool.max.to_string()),
+        ("min_pool_size", pool.min.to_string()),
+        ("max_prepared_statements", pool.statements_max.to_string()),
+        ("query_wait_timeout", seconds(pool.acquire_timeout)),
+        ("server_idle_timeout", seconds(pool.idle_timeout)),
+        ("server_lifetime", seconds(pool.max_lifetime)),
+        ("server_connect_timeout", seconds(config.server.connect_timeout)),
+        ("client_login_timeout", seconds(listen.login_timeout)),
+        ("stats_period", seconds(config.admin.stats_period)),
+        ("admin_users", config.admin.users.join(", ")),
+        ("stats_users", config.admin.stats_users.join(", ")),
+        ("auth_user", config.auth.user.clone().unwrap_or_default()),
+    ]
+}
+
+fn ms(time: Duration) -> String {
+    time.as_millis().to_string()
+}
+
+fn seconds(time: Duration) -> String {
+    time.as_secs_f64().to_string()
+}
+
+fn mode(mode: PoolMode) -> String {
+    match mode {
+        PoolMode::Session => "session".to_owned(),
+        PoolMode::Transaction => "transaction".to_owned(),
+    }
+}
