@@ -5,6 +5,7 @@
 
 mod act;
 pub mod console;
+mod extended;
 mod reply;
 mod show;
 mod statement;

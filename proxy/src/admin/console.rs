@@ -3,7 +3,6 @@
 //!
 //! Must not know how statements are done; see `act` and `show`.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -13,7 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use crate::admin::act::Outcome;
-use crate::admin::reply::{self, Format, Formats};
+use crate::admin::extended::{Extended, Message, NAMES_MAX, Skipping, cstring, parse, text};
+use crate::admin::reply::{self, Formats};
 use crate::admin::show;
 use crate::admin::statement::Statement;
 use crate::admin::{Config, Role, Shutdown};
@@ -21,7 +21,6 @@ use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::stream::ClientStream;
 use crate::pool::control::{NoAnswer, Remote};
 use crate::wire::error_response::error_response;
-use crate::wire::frontend::{Parse, Subject, read_subject};
 use crate::wire::greeting::{
     authentication_ok, backend_key_data, parameter_status, ready_for_query,
 };
@@ -33,8 +32,6 @@ pub(super) const SERVER_VERSION: &str =
     concat!("10.0 (taskmaster ", env!("CARGO_PKG_VERSION"), ")");
 /// The longest message that the console reads, in bytes. Commands are short.
 const MESSAGE_LEN_MAX: usize = 64 * 1024;
-/// Named statements and portals of one connection at most.
-const NAMES_MAX: usize = 100;
 
 /// One operator past the login.
 #[derive(Debug)]
@@ -92,33 +89,6 @@ enum End {
     Io(io::Error),
     Frame(FrameError),
     TooLong(usize),
-}
-
-/// Statements and portals by their names, and whether messages are skipped up to a Sync.
-#[derive(Debug, Default)]
-struct Extended {
-    statements: HashMap<String, Statement>,
-    portals: HashMap<String, (Statement, Formats)>,
-    skipping: Skipping,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Skipping {
-    #[default]
-    No,
-    UntilSync,
-}
-
-/// One message without its header.
-struct Message {
-    tag: FrontendTag,
-    bytes: Vec<u8>,
-}
-
-impl Message {
-    fn body(&self) -> &[u8] {
-        &self.bytes[HEADER_LEN..]
-    }
 }
 
 impl Console {
@@ -219,8 +189,7 @@ impl Console {
         out: &mut Vec<u8>,
     ) -> Result<(), FrameError> {
         if message.tag == FrontendTag::Sync {
-            extended.skipping = Skipping::No;
-            extended.portals.clear();
+            extended.sync();
             out.extend(ready_for_query(TransactionStatus::Idle));
             return Ok(());
         }
@@ -272,9 +241,7 @@ impl Console {
         message: &Message,
         out: &mut Vec<u8>,
     ) -> Result<(), ConsoleError> {
-        let name = text(cstring(message.body()));
-        let portal = extended.portals.get(&name);
-        let (statement, formats) = portal.ok_or(ConsoleError::NoPortal(name))?;
+        let (statement, formats) = extended.portal(text(cstring(message.body())))?;
         if let Statement::Show(what) = statement {
             let rows = self.show(*what).await?;
             rows.iter().for_each(|row| reply::data_row(out, row, formats));
@@ -291,125 +258,6 @@ impl Console {
         }
         Ok(())
     }
-}
-
-impl Extended {
-    fn parse(
-        &mut self,
-        message: &Message,
-        out: &mut Vec<u8>,
-    ) -> Result<Result<(), ConsoleError>, FrameError> {
-        let read = Parse::read(&message.bytes)?;
-        let name = text(read.name);
-        Ok(self.keep(name, read.query()).map(|()| out.extend_from_slice(reply::PARSE_COMPLETE)))
-    }
-
-    fn keep(&mut self, name: String, query: &[u8]) -> Result<(), ConsoleError> {
-        let statement = parse(query)?;
-        if self.statements.len() >= NAMES_MAX {
-            return Err(ConsoleError::TooManyNames);
-        }
-        self.statements.insert(name, statement);
-        Ok(())
-    }
-
-    /// Documentation, "Bind": portal, statement, formats of parameters, parameters, formats of results.
-    fn bind(
-        &mut self,
-        message: &Message,
-        out: &mut Vec<u8>,
-    ) -> Result<Result<(), ConsoleError>, FrameError> {
-        let malformed = FrameError::Body(b'B');
-        let mut parts = message.body().splitn(3, |byte| *byte == 0);
-        let portal = text(parts.next().ok_or(malformed)?);
-        let name = text(parts.next().ok_or(malformed)?);
-        let rest = parts.next().ok_or(malformed)?;
-        let (_, rest) = read_formats(rest).ok_or(malformed)?;
-        let (parameters, rest) = rest.split_first_chunk::<2>().ok_or(malformed)?;
-        if u16::from_be_bytes(*parameters) != 0 {
-            return Ok(Err(ConsoleError::Parameters));
-        }
-        let (formats, _) = read_formats(rest).ok_or(malformed)?;
-        Ok(self.open(portal, name, formats).map(|()| out.extend_from_slice(reply::BIND_COMPLETE)))
-    }
-
-    fn open(&mut self, portal: String, name: String, formats: Formats) -> Result<(), ConsoleError> {
-        let statement = self.statements.get(&name);
-        let statement = statement.ok_or(ConsoleError::NoStatement(name))?.clone();
-        if self.portals.len() >= NAMES_MAX {
-            return Err(ConsoleError::TooManyNames);
-        }
-        self.portals.insert(portal, (statement, formats));
-        Ok(())
-    }
-
-    fn describe(
-        &self,
-        message: &Message,
-        out: &mut Vec<u8>,
-    ) -> Result<Result<(), ConsoleError>, FrameError> {
-        let (subject, name) = read_subject(&message.bytes)?;
-        let name = text(name);
-        let found = match subject {
-            Subject::Statement => {
-                let found = self.statements.get(&name);
-                found
-                    .map(|statement| (statement, Formats::default()))
-                    .ok_or(ConsoleError::NoStatement(name))
-            }
-            Subject::Portal => {
-                let found = self.portals.get(&name);
-                let found = found.map(|(statement, formats)| (statement, formats.clone()));
-                found.ok_or(ConsoleError::NoPortal(name))
-            }
-        };
-        Ok(found.map(|(statement, formats)| {
-            if subject == Subject::Statement {
-                out.extend_from_slice(reply::NO_PARAMETERS);
-            }
-            match statement {
-                Statement::Show(what) => {
-                    reply::row_description(out, &show::columns(*what), &formats);
-                }
-                _ => out.extend_from_slice(reply::NO_DATA),
-            }
-        }))
-    }
-
-    fn close(
-        &mut self,
-        message: &Message,
-        out: &mut Vec<u8>,
-    ) -> Result<Result<(), ConsoleError>, FrameError> {
-        let (subject, name) = read_subject(&message.bytes)?;
-        let name = text(name);
-        match subject {
-            Subject::Statement => drop(self.statements.remove(&name)),
-            Subject::Portal => drop(self.portals.remove(&name)),
-        }
-        out.extend_from_slice(reply::CLOSE_COMPLETE);
-        Ok(Ok(()))
-    }
-}
-
-fn parse(query: &[u8]) -> Result<Statement, ConsoleError> {
-    Statement::parse(&text(query)).ok_or(ConsoleError::Syntax)
-}
-
-fn cstring(bytes: &[u8]) -> &[u8] {
-    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A count and as many format codes.
-fn read_formats(bytes: &[u8]) -> Option<(Formats, &[u8])> {
-    let (count, rest) = bytes.split_first_chunk::<2>()?;
-    let (codes, rest) = rest.split_at_checked(2 * usize::from(u16::from_be_bytes(*count)))?;
-    let binary = |code: &[u8]| if code == [0, 1] { Format::Binary } else { Format::Text };
-    Some((Formats(codes.chunks(2).map(binary).collect()), rest))
 }
 
 const ENDED: &str = "terminating connection due to administrator command";

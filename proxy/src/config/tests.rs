@@ -155,3 +155,16 @@ fn a_certificate_that_is_not_there_is_refused_before_anything_starts() {
     let refusal = parse(text).unwrap().listener().unwrap_err().to_string();
     assert!(refusal.contains("/nonexistent.crt") && !refusal.contains('\n'), "{refusal}");
 }
+
+#[test]
+fn the_console_belongs_to_the_auth_user_and_takes_no_database_its_name() {
+    let console = |text| parse(text).map(|config| config.admin);
+    let admin = console("[auth]\nuser = 'alice'").unwrap();
+    assert_eq!(admin.databases, ["taskmaster_admin", "pgbouncer"]);
+    assert_eq!((admin.users, admin.stats_users), (vec!["alice".to_owned()], vec![]));
+    let named = console("[admin]\nusers = ['bob']\nstats_users = ['eve']").unwrap();
+    assert_eq!((named.users, named.stats_users), (vec!["bob".to_owned()], vec!["eve".to_owned()]));
+    let refused = console("[[databases]]\nname = 'pgbouncer'").unwrap_err().to_string();
+    assert!(refused.contains("pgbouncer") && refused.contains("admin.databases"), "{refused}");
+    assert!(console("[[databases]]\nname = 'pgbouncer'\n[admin]\ndatabases = []").is_ok());
+}

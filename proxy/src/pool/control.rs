@@ -241,6 +241,34 @@ impl Registry {
     }
 }
 
+impl Pool {
+    /// Hands out nothing more until [`Self::resume`]; connections are closed as they are given back.
+    pub fn pause(&self) {
+        self.state.borrow_mut().pause();
+        self.close_idle();
+    }
+
+    /// Goes on after a pause.
+    pub fn resume(self: &Rc<Self>) {
+        self.state.borrow_mut().resume();
+        self.open_for_waiters();
+    }
+
+    /// Has every connection that there is now closed, those in use as they are given back.
+    pub fn reconnect(self: &Rc<Self>) {
+        self.roster.servers().iter().for_each(|vitals| vitals.close_needed.set(true));
+        self.close_idle();
+        self.open_for_waiters();
+    }
+
+    /// How many connections there are, and how many of them are to be closed.
+    pub fn connections(&self) -> (usize, usize) {
+        let servers = self.roster.servers();
+        let closing = servers.iter().filter(|vitals| vitals.close_needed.get()).count();
+        (self.state.borrow().total(), closing)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
