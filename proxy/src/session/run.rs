@@ -139,9 +139,12 @@ impl Session {
 
     /// Relays until the server connection is free (then none) or the session is at its end.
     async fn relay(&mut self, mut server: PooledServer) -> Option<SessionEnd> {
-        // Nobody waits for what a session that is dropped midway was doing.
+        // INVARIANT I6: a session that is killed is dropped in here. Nobody waits for what it was doing, and what it held
+        // is not known any more.
+        let taint = std::mem::replace(&mut server.taint, Taint::Dirty);
         server.unfinished = Unfinished::Cancel;
         let end = self.relay_and_reset(&mut server).await;
+        server.taint = taint;
         server.unfinished = Unfinished::Finish;
         self.detach(&mut server);
         match end {

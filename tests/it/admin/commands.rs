@@ -137,6 +137,24 @@ async fn kill_client_ends_one_client_in_the_middle_of_its_query() {
 }
 
 #[tokio::test]
+async fn what_a_killed_client_held_is_gone_for_the_next() {
+    let (cluster, database, proxy) = proxied_by(1).await;
+    let console = console(cluster, &proxy).await;
+    let mut victim = proxy.raw(&database).await;
+    let pid = victim.query_value("select pg_backend_pid()").await;
+    victim.query("create temp table mine as select pg_advisory_lock(8)").await;
+    let id = row_of(&console, "show clients", &database).await["id"].clone();
+    console.batch_execute(&format!("kill_client {id}")).await.unwrap();
+    assert_eq!(first_error(&victim.read_to_end().await), "57P01");
+    let next = proxy.connect(&database).await;
+    assert_eq!(backend_pid(&next).await, pid, "the connection is cleaned and reused");
+    let left = "select to_regclass('pg_temp.mine') is not null \
+                or exists (select from pg_locks where locktype = 'advisory' \
+                           and pid = pg_backend_pid())";
+    assert_eq!(value(&next, left).await, "f");
+}
+
+#[tokio::test]
 async fn kill_client_ends_a_client_that_waits() {
     let (cluster, database, proxy) = proxied_by(1).await;
     let console = console(cluster, &proxy).await;
