@@ -30,6 +30,8 @@ pub struct Vitals {
     pub requested_at: Cell<Option<Instant>>,
     /// Named statements that it has.
     pub statements: Cell<usize>,
+    /// Cancel requests on their way to it.
+    pub cancels: Rc<Cell<u32>>,
     /// Set when it must not serve another client.
     pub close_needed: Cell<bool>,
 }
@@ -46,6 +48,7 @@ impl Vitals {
             client: Cell::new(0),
             requested_at: Cell::new(None),
             statements: Cell::new(0),
+            cancels: Rc::default(),
             close_needed: Cell::new(false),
         })
     }

@@ -35,11 +35,12 @@ pub(super) async fn open(worker: Rc<Worker>, client: LoggedIn) {
         }
     };
     let open = worker.slots.open(startup.protocol);
+    let key = open.key();
     let console = Console {
         stream,
         user: identity.user,
         role,
-        key: (open.key.pid, open.key.secret.clone()),
+        key: (key.pid, key.secret),
         config: Arc::clone(&worker.desk.config),
         remote: worker.desk.remote.clone(),
         shutdown: worker.desk.shutdown.clone(),

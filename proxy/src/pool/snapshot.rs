@@ -49,6 +49,10 @@ pub struct PoolView {
     pub clients_len: usize,
     /// Server connections that serve a client.
     pub servers_active: usize,
+    /// Cancel requests on their way to server connections.
+    pub cancels: u32,
+    /// Server connections that would be free if no cancel request were on its way to them.
+    pub servers_being_cancelled: usize,
     /// Server connections that nobody uses.
     pub servers_idle: usize,
     /// Server connections that are being cleaned or asked for a greeting.
@@ -239,6 +243,8 @@ fn view(pool: &Rc<Pool>, detail: Detail, now: Moment) -> PoolView {
     let (clients, servers) = (pool.roster.clients(), pool.roster.servers());
     let state = pool.state.borrow();
     let active = servers.iter().filter(|vitals| vitals.client.get() != 0).count();
+    let cancelled = |vitals: &&Rc<Vitals>| vitals.client.get() == 0 && vitals.cancels.get() > 0;
+    let being_cancelled = servers.iter().filter(cancelled).count();
     let waits = clients.iter().filter_map(|entry| entry.waiting_since());
     let waits: Vec<_> = waits.map(|since| now.since(since)).collect();
     let mut view = PoolView {
@@ -247,8 +253,10 @@ fn view(pool: &Rc<Pool>, detail: Detail, now: Moment) -> PoolView {
         clients_waiting: waits.len(),
         clients_len: clients.len(),
         servers_active: active,
+        cancels: servers.iter().map(|vitals| vitals.cancels.get()).sum(),
+        servers_being_cancelled: being_cancelled,
         servers_idle: state.idle_len(),
-        servers_tested: state.active_len().saturating_sub(active),
+        servers_tested: state.active_len().saturating_sub(active + being_cancelled),
         servers_reporting: servers.iter().filter(|vitals| vitals.reports).count(),
         servers_connecting: state.connecting_len(),
         wait_max: waits.into_iter().max().unwrap_or_default(),

@@ -74,7 +74,7 @@ pub async fn open_session(
     let guard = pool.admit();
     let open = host.slots.open(startup.protocol);
     let newcomer = Newcomer {
-        id: open.key.pid as u32,
+        id: open.key().pid as u32,
         peer,
         local: stream.local_address(),
         is_tls: stream.is_tls(),

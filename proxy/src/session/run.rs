@@ -3,6 +3,8 @@
 //! Must not know sockets' bytes: the parts do, each in a file of its own.
 
 use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 
 use tokio::time::timeout;
@@ -77,7 +79,10 @@ impl Session {
     /// Dropped midway, the client sees its connection closed and the server connection is cleaned up.
     pub async fn run(&mut self) -> Box<SessionEnd> {
         let slot = Rc::clone(&self.open.slot);
-        let end = slot.unless_killed(self.serve()).await;
+        let end = {
+            let mut serving = pin!(self.serve());
+            poll_fn(|cx| slot.poll_unless_killed(serving.as_mut(), cx)).await
+        };
         let end = end.unwrap_or_else(|| Box::new(SessionEnd::Ending));
         if end.is_to_be_told() {
             Box::pin(self.client.farewell(&*end)).await;

@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -84,19 +85,17 @@ impl Slot {
         self.end();
     }
 
-    /// Waits until the session is to end at once.
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub async fn killed(&self) {
-        let killed = |cx: &mut Context<'_>| {
-            if self.killed.get() {
-                return Poll::Ready(());
-            }
-            self.watch(cx);
-            Poll::Pending
-        };
-        poll_fn(killed).await;
+    /// Polls the session's work; none when the session is to end at once instead.
+    pub fn poll_unless_killed<T>(
+        &self,
+        work: Pin<&mut impl Future<Output = T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<T>> {
+        if self.killed.get() {
+            return Poll::Ready(None);
+        }
+        self.watch(cx);
+        work.poll(cx).map(Some)
     }
 
     /// Waits until the session is to end.
@@ -183,7 +182,7 @@ impl Slots {
 
     /// Ends the session whose client was told this process id at once; false when there is none.
     pub fn kill(&self, pid: u32) -> bool {
-        let slot = self.slots.borrow().get(&pid).map(|entry| Rc::clone(&entry.slot));
+        let slot = self.slots.borrow().get(&pid).map(Rc::clone);
         slot.inspect(|slot| slot.kill()).is_some()
     }
 

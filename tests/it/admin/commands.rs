@@ -1,7 +1,7 @@
 //! What the console is told, under clients that run.
 
 use harness::raw::RawClient;
-use harness::{message, proxy, wait};
+use harness::{Cluster, Proxy, message, proxy, wait};
 
 use super::{console, row_of, rows_of, table, until_pool};
 use crate::support::{
@@ -186,6 +186,41 @@ async fn reconnect_replaces_connections_as_they_become_free() {
     client.batch_execute("commit").await.unwrap();
     waiting.await.unwrap().unwrap();
     assert_ne!(backend_pid(&client).await, before);
+}
+
+#[tokio::test]
+async fn commands_and_tables_reach_every_worker() {
+    let cluster = Cluster::shared().await;
+    let proxy = Proxy::start(cluster, |config| {
+        config.set("listen.workers", 3).set("pool.min", 1).set("pool.max", 1);
+    })
+    .await;
+    let console = console(cluster, &proxy).await;
+    let mut scene = Vec::new();
+    // With twelve pools each of the three workers has one, but for one run in a hundred.
+    for _ in 0..12 {
+        let database = cluster.create_database().await;
+        let mut client = proxy.raw(&database).await;
+        client.query("select 1").await;
+        scene.push((database, client));
+    }
+    let (_, clients) = table(&console, "show clients").await;
+    assert_eq!(clients.len(), 12);
+    let (_, servers) = table(&console, "show servers").await;
+    assert_eq!(servers.len(), 12);
+    console.batch_execute("pause").await.unwrap();
+    let (_, servers) = table(&console, "show servers").await;
+    assert_eq!(servers.len(), 0, "PAUSE has closed them all");
+    for (database, _) in &scene {
+        assert_eq!(row_of(&console, "show databases", database).await["paused"], "1");
+    }
+    console.batch_execute("resume").await.unwrap();
+    for (database, client) in &mut scene {
+        assert_eq!(client.query_value("select 'on'").await, "on");
+        let id = row_of(&console, "show clients", database).await["id"].clone();
+        console.batch_execute(&format!("kill_client {id}")).await.unwrap();
+        assert_eq!(first_error(&client.read_to_end().await), "57P01");
+    }
 }
 
 #[tokio::test]

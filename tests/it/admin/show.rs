@@ -49,7 +49,7 @@ const PGBOUNCER: [(&str, &str); 13] = [
     ),
     (
         "show stats_totals",
-        "database server_assignment_count xact_count query_count received sent xact_time \
+        "database server_assignment_count xact_count query_count bytes_received bytes_sent xact_time \
          query_time wait_time",
     ),
 ];
@@ -236,6 +236,7 @@ async fn psql_and_prepared_statements_of_drivers_reach_the_console() {
         ])
         .succeed()
         .await;
+    assert_eq!(finished.stderr, "", "psql warns of nothing");
     let text = finished.stdout;
     assert!(text.contains("PgBouncer 1.23") && text.contains("cl_active"), "{text}");
 
@@ -301,4 +302,31 @@ async fn who_is_not_named_is_refused_and_a_stats_user_may_only_look() {
         let replies = watcher.query(sql).await;
         assert_eq!((first_error(&replies), status(&replies)), ("42501", "I"), "{sql}");
     }
+}
+
+#[tokio::test]
+async fn a_client_in_session_mode_is_shown_with_the_mode_as_the_reason() {
+    let (cluster, database, proxy) = proxied(|config| {
+        config.set("pool.mode", "session").set("pool.max", 2);
+    })
+    .await;
+    let console = console(cluster, &proxy).await;
+    let client = proxy.connect(&database).await;
+    let pid = backend_pid(&client).await;
+    let shown = row_of(&console, "show clients", &database).await;
+    assert_eq!((&*shown["pin_reason"], &*shown["link"]), ("session_mode", &*pid));
+    let stats = row_of(&console, "show stats_totals", &database).await;
+    assert_eq!((&*stats["xact_count"], &*stats["server_assignment_count"]), ("1", "1"));
+    assert_ne!(stats["xact_time"], "0");
+}
+
+#[tokio::test]
+async fn the_console_says_how_it_knows_what_sessions_hold() {
+    let (cluster, database, proxy) = proxied_by(1).await;
+    let console = console(cluster, &proxy).await;
+    let client = proxy.connect(&database).await;
+    let loaded = value(&client, "show session_preload_libraries").await;
+    let by = if loaded.contains("taskmaster") { "extension" } else { "statements" };
+    let shown = row_of(&console, "show databases", &database).await;
+    assert_eq!(shown["session_state_by"], by);
 }

@@ -122,7 +122,11 @@ pub(super) fn all(snapshots: &[Snapshot]) -> impl Iterator<Item = &PoolView> {
 }
 
 pub(super) fn servers_len(pool: &PoolView) -> usize {
-    pool.servers_active + pool.servers_idle + pool.servers_tested + pool.servers_connecting
+    pool.servers_active
+        + pool.servers_being_cancelled
+        + pool.servers_idle
+        + pool.servers_tested
+        + pool.servers_connecting
 }
 
 fn pool(pool: &PoolView) -> Row {
@@ -131,11 +135,11 @@ fn pool(pool: &PoolView) -> Row {
         pool.key.user.as_str(),
         pool.clients_len - pool.clients_waiting,
         pool.clients_waiting,
-        0_u32,
+        pool.cancels,
         0_u32,
         pool.servers_active,
         0_u32,
-        0_u32,
+        pool.servers_being_cancelled,
         pool.servers_idle,
         0_u32,
         pool.servers_tested,

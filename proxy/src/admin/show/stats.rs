@@ -16,20 +16,20 @@ enum Average {
     PerEach(Count),
 }
 
-/// What is shown of each database: the names in totals and in averages, as PgBouncer 1.23 has them, without prefix.
-const FIGURES: [(&str, &str, Count, Average); 8] = [
-    ("server_assignment_count", "server_assignment_count", Count::Assignments, Average::PerSecond),
-    ("xact_count", "xact_count", Count::Transactions, Average::PerSecond),
-    ("query_count", "query_count", Count::Queries, Average::PerSecond),
-    ("received", "recv", Count::ReceivedBytes, Average::PerSecond),
-    ("sent", "sent", Count::SentBytes, Average::PerSecond),
-    ("xact_time", "xact_time", Count::TransactionUs, Average::PerEach(Count::Transactions)),
-    ("query_time", "query_time", Count::QueryUs, Average::PerEach(Count::Queries)),
-    ("wait_time", "wait_time", Count::WaitUs, Average::PerEach(Count::Assignments)),
+/// What is shown of each database.
+const FIGURES: [(Count, Average); 8] = [
+    (Count::Assignments, Average::PerSecond),
+    (Count::Transactions, Average::PerSecond),
+    (Count::Queries, Average::PerSecond),
+    (Count::ReceivedBytes, Average::PerSecond),
+    (Count::SentBytes, Average::PerSecond),
+    (Count::TransactionUs, Average::PerEach(Count::Transactions)),
+    (Count::QueryUs, Average::PerEach(Count::Queries)),
+    (Count::WaitUs, Average::PerEach(Count::Assignments)),
 ];
 
-/// The names of SHOW STATS and SHOW TOTALS; those of STATS_TOTALS and STATS_AVERAGES lack the prefix.
-const TOTAL_NAMES: [&str; 8] = [
+/// The figures' names in SHOW STATS. PgBouncer 1.23 calls the bytes by other names in each of its tables.
+const STATS: [&str; 16] = [
     "total_server_assignment_count",
     "total_xact_count",
     "total_query_count",
@@ -38,13 +38,43 @@ const TOTAL_NAMES: [&str; 8] = [
     "total_xact_time",
     "total_query_time",
     "total_wait_time",
-];
-const AVERAGE_NAMES: [&str; 8] = [
     "avg_server_assignment_count",
     "avg_xact_count",
     "avg_query_count",
     "avg_recv",
     "avg_sent",
+    "avg_xact_time",
+    "avg_query_time",
+    "avg_wait_time",
+];
+
+/// The figures' names in SHOW STATS_TOTALS and SHOW STATS_AVERAGES.
+const HALVES: [&str; 8] = [
+    "server_assignment_count",
+    "xact_count",
+    "query_count",
+    "bytes_received",
+    "bytes_sent",
+    "xact_time",
+    "query_time",
+    "wait_time",
+];
+
+/// The figures' names in SHOW TOTALS.
+const TOTALS: [&str; 16] = [
+    "total_server_assignment_count",
+    "total_xact_count",
+    "total_query_count",
+    "total_client_bytes",
+    "total_server_bytes",
+    "total_xact_time",
+    "total_query_time",
+    "total_wait_time",
+    "avg_server_assignment_count",
+    "avg_xact_count",
+    "avg_query_count",
+    "avg_client_bytes",
+    "avg_server_bytes",
     "avg_xact_time",
     "avg_query_time",
     "avg_wait_time",
@@ -72,11 +102,11 @@ impl Sum {
     }
 
     fn totals(&self) -> impl Iterator<Item = u64> {
-        FIGURES.iter().map(|(_, _, count, _)| self.totals.get(*count))
+        FIGURES.iter().map(|(count, _)| self.totals.get(*count))
     }
 
     fn averages(&self) -> impl Iterator<Item = u64> {
-        FIGURES.iter().map(|(_, _, count, average)| {
+        FIGURES.iter().map(|(count, average)| {
             self.averages.map_or(0, |averages| match average {
                 Average::PerSecond => averages.per_second(*count),
                 Average::PerEach(of) => averages.each(*count, *of),
@@ -86,16 +116,12 @@ impl Sum {
 }
 
 pub(super) fn all_columns() -> Vec<Column> {
-    let names = TOTAL_NAMES.into_iter().chain(AVERAGE_NAMES);
-    with_database(names)
+    with_database(&STATS)
 }
 
-pub(super) fn totals_columns() -> Vec<Column> {
-    with_database(FIGURES.iter().map(|(total, ..)| *total))
-}
-
-pub(super) fn averages_columns() -> Vec<Column> {
-    with_database(FIGURES.iter().map(|(_, average, ..)| *average))
+/// Of SHOW STATS_TOTALS and SHOW STATS_AVERAGES.
+pub(super) fn half_columns() -> Vec<Column> {
+    with_database(&HALVES)
 }
 
 pub(super) fn all(snapshots: &[Snapshot]) -> Vec<Row> {
@@ -114,9 +140,8 @@ pub(super) fn averages_by_database(snapshots: &[Snapshot]) -> Vec<Row> {
 pub(super) fn sums(snapshots: &[Snapshot]) -> Vec<Row> {
     let mut all = Sum::default();
     sum(snapshots).values().for_each(|sum| all.add(&sum.totals, sum.averages));
-    let totals = TOTAL_NAMES.iter().zip(all.totals());
-    let averages = AVERAGE_NAMES.iter().zip(all.averages());
-    totals.chain(averages).map(|(name, value)| row![*name, value]).collect()
+    let figures = all.totals().chain(all.averages());
+    TOTALS.iter().zip(figures).map(|(name, value)| row![*name, value]).collect()
 }
 
 pub(super) fn pins(snapshots: &[Snapshot]) -> Vec<Row> {
@@ -128,8 +153,8 @@ pub(super) fn pins(snapshots: &[Snapshot]) -> Vec<Row> {
     rows
 }
 
-fn with_database<'a>(names: impl Iterator<Item = &'static str> + 'a) -> Vec<Column> {
-    std::iter::once(("database", Text)).chain(names.map(|name| (name, Int))).collect()
+fn with_database(names: &[&'static str]) -> Vec<Column> {
+    std::iter::once(("database", Text)).chain(names.iter().map(|name| (*name, Int))).collect()
 }
 
 fn by_database(snapshots: &[Snapshot], figures: impl Fn(&Sum) -> Vec<u64>) -> Vec<Row> {
