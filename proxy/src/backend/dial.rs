@@ -14,11 +14,11 @@ use tokio::time::timeout;
 use crate::backend::login::{AuthFault, log_in};
 use crate::backend::message::MessageError;
 use crate::backend::secret::Secret;
-use crate::backend::target::{Address, Place, Target};
+use crate::backend::target::{Address, ChannelBinding, Place, Target};
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::socket::Socket;
 use crate::net::stream::ServerStream;
-use crate::net::tls::SslMode;
+use crate::net::tls::{SslMode, SslNegotiation};
 use crate::wire::error_response::ServerError;
 
 /// SSLRequest whole (documentation, "Message Formats").
@@ -96,6 +96,11 @@ pub enum ConnectError {
         /// What was asked for.
         mode: SslMode,
     },
+    /// The server did not confirm that it speaks PostgreSQL under TLS (libpq asks the same of it).
+    #[error(
+        "{0} took TLS at once without naming the protocol: set ssl_negotiation to postgres, or use PostgreSQL 17"
+    )]
+    NoAlpn(String),
     /// The TLS handshake failed, or the certificate is not to be trusted.
     #[error("TLS with {target} failed (ssl_mode is {mode}): {source}")]
     Tls {
@@ -188,12 +193,28 @@ impl ClientFacing for ConnectError {
 pub async fn dial(target: &Target, login: &Login<'_>) -> Result<Dialed, ConnectError> {
     within(target, async {
         let (mut stream, address) = open(target).await?;
-        let greeting = log_in(&mut stream, login).await?;
+        let greeting = match log_in(&mut stream, login, target).await {
+            Err(ConnectError::Refused(error)) if is_tls_unwanted(target, &stream, &error) => {
+                tracing::debug!(%target, %error, "TLS was refused, going on without because ssl_mode is prefer");
+                stream = open_plain(target, &address).await?;
+                log_in(&mut stream, login, target).await?
+            }
+            result => result?,
+        };
         let key =
             BackendKey { address: address.clone(), pid: greeting.pid, secret: greeting.secret };
         Ok(Dialed { stream, address, key, parameters: greeting.parameters })
     })
     .await
+}
+
+/// With `prefer`, a server whose `pg_hba.conf` lets nobody in over TLS is tried without, as in libpq. A login that has to
+/// be bound to TLS is not.
+fn is_tls_unwanted(target: &Target, stream: &ServerStream, error: &ServerError) -> bool {
+    target.tls.mode() == SslMode::Prefer
+        && target.channel_binding != ChannelBinding::Require
+        && stream.is_tls()
+        && error.sqlstate == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
 }
 
 /// Asks the server to cancel what a backend is doing, and waits until the server has closed the connection: from then
@@ -257,6 +278,11 @@ async fn open_at(target: &Target, address: &Address) -> Result<ServerStream, Con
     secure(socket, target, address).await
 }
 
+async fn open_plain(target: &Target, address: &Address) -> Result<ServerStream, ConnectError> {
+    let socket = connect(address).await.map_err(|error| unreachable(target, error))?;
+    Ok(ServerStream::plain(socket))
+}
+
 async fn resolve(target: &Target) -> io::Result<Vec<Address>> {
     match &target.place {
         Place::Unix(path) => Ok(vec![Address::Unix(path.clone())]),
@@ -292,11 +318,13 @@ async fn secure(
     if mode == SslMode::Disable {
         return Ok(ServerStream::plain(socket));
     }
+    if target.ssl_negotiation == SslNegotiation::Direct {
+        return begin_at_once(socket, target, host).await;
+    }
     match negotiate(socket, target, host).await {
         Err(ConnectError::Tls { source, .. }) if mode == SslMode::Prefer => {
             tracing::warn!(%target, error = %source, "TLS failed, going on without because ssl_mode is prefer");
-            let socket = connect(address).await.map_err(|error| unreachable(target, error))?;
-            Ok(ServerStream::plain(socket))
+            open_plain(target, address).await
         }
         result => result,
     }
@@ -312,14 +340,36 @@ async fn negotiate(
     let mode = target.tls.mode();
     socket.write_all(&SSL_REQUEST).await?;
     match socket.read_u8().await? {
-        b'S' => {
-            let failed = |source| ConnectError::Tls { target: target.to_string(), mode, source };
-            target.tls.connect(socket, host).await.map(ServerStream::tls).map_err(failed)
-        }
+        b'S' => shake_hands(socket, target, host).await,
         b'N' if mode == SslMode::Prefer => Ok(ServerStream::plain(socket)),
         b'N' => Err(ConnectError::TlsMissing { target: target.to_string(), mode }),
         _ => Err(ConnectError::Protocol("an SSLRequest was answered with neither S nor N")),
     }
+}
+
+/// TLS from the first byte. The server has to name the protocol, lest another service be mistaken for PostgreSQL.
+async fn begin_at_once(
+    socket: Socket,
+    target: &Target,
+    host: &str,
+) -> Result<ServerStream, ConnectError> {
+    let stream = shake_hands(socket, target, host).await?;
+    match stream.has_agreed_on_protocol() {
+        true => Ok(stream),
+        false => Err(ConnectError::NoAlpn(target.to_string())),
+    }
+}
+
+async fn shake_hands(
+    socket: Socket,
+    target: &Target,
+    host: &str,
+) -> Result<ServerStream, ConnectError> {
+    let failed = |source| {
+        let (target, mode) = (target.to_string(), target.tls.mode());
+        ConnectError::Tls { target, mode, source }
+    };
+    target.tls.connect(socket, host).await.map(ServerStream::tls).map_err(failed)
 }
 
 #[cfg(test)]

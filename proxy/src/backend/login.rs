@@ -9,13 +9,14 @@ use zeroize::Zeroizing;
 use crate::backend::dial::{ConnectError, Login};
 use crate::backend::message::{Message, MessageReader, cstring};
 use crate::backend::report;
-use crate::backend::scram::{Challenge, Expected, SCRAM_SHA_256, ScramClient, ScramError};
+use crate::backend::scram::{
+    Binding, Challenge, Expected, SCRAM_SHA_256_PLUS, ScramClient, ScramError,
+};
 use crate::backend::secret::{Md5Hash, ScramKeys, Secret};
+use crate::backend::target::{ChannelBinding, Target};
 use crate::net::stream::ServerStream;
 use crate::wire::error_response::ServerError;
-
-/// Protocol 3.0: what the proxy needs of a server is in there, and every server understands it.
-const PROTOCOL_3_0: u32 = 196_608;
+use crate::wire::greeting::Protocol;
 
 /// Why an authentication request cannot be met.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,11 @@ pub enum AuthFault {
         "the server asks for the password in clear over a connection without TLS: set ssl_mode to require or use scram-sha-256 in pg_hba.conf"
     )]
     Exposed,
+    /// The login would not be bound to the TLS session, and it has to be.
+    #[error(
+        "server.channel_binding is require, and {0}: set it to prefer, or let the server ask for scram-sha-256 over TLS"
+    )]
+    Unbound(&'static str),
     /// The SCRAM exchange failed on the server's side.
     #[error("{0}")]
     Scram(#[from] ScramError),
@@ -60,17 +66,20 @@ pub(super) struct Greeting {
 pub(super) async fn log_in(
     stream: &mut ServerStream,
     login: &Login<'_>,
+    target: &Target,
 ) -> Result<Greeting, ConnectError> {
-    stream.write_all(&startup_packet(login)).await?;
+    let asked = target.max_protocol_version;
+    stream.write_all(&startup_packet(login, asked)).await?;
     stream.flush().await?;
-    let mut conversation = Conversation { stream, login, reader: MessageReader::default() };
+    let (wanted, reader) = (target.channel_binding, MessageReader::default());
+    let mut conversation = Conversation { stream, login, wanted, asked, reader };
     conversation.authenticate().await?;
     conversation.greeting().await
 }
 
-fn startup_packet(login: &Login<'_>) -> Vec<u8> {
+fn startup_packet(login: &Login<'_>, version: Protocol) -> Vec<u8> {
     let mut packet = vec![0; 4];
-    packet.extend_from_slice(&PROTOCOL_3_0.to_be_bytes());
+    packet.extend_from_slice(&version.number().to_be_bytes());
     for (name, value) in [
         ("user", login.user),
         ("database", login.database),
@@ -91,6 +100,8 @@ fn startup_packet(login: &Login<'_>) -> Vec<u8> {
 struct Conversation<'a> {
     stream: &'a mut ServerStream,
     login: &'a Login<'a>,
+    wanted: ChannelBinding,
+    asked: Protocol,
     reader: MessageReader,
 }
 
@@ -107,7 +118,12 @@ enum Request {
 impl Conversation<'_> {
     /// Answers requests until the server is content. A server that was to prove itself must have done so.
     async fn authenticate(&mut self) -> Result<(), ConnectError> {
-        match self.request().await? {
+        let request = self.request().await?;
+        if self.wanted == ChannelBinding::Require && !matches!(request, Request::Sasl(_)) {
+            let text = "the server asks for something else than SCRAM, or for nothing";
+            return Err(AuthFault::Unbound(text).into());
+        }
+        match request {
             Request::Ok => return Ok(()),
             Request::Cleartext => self.answer_cleartext().await?,
             Request::Md5(salt) => self.answer_md5(salt).await?,
@@ -140,13 +156,15 @@ impl Conversation<'_> {
     }
 
     async fn answer_sasl(&mut self, mechanisms: &[String]) -> Result<(), ConnectError> {
-        if !mechanisms.iter().any(|mechanism| mechanism == SCRAM_SHA_256) {
+        let binding = self.binding(mechanisms)?;
+        let mechanism = binding.mechanism();
+        if !mechanisms.iter().any(|offered| offered == mechanism) {
             return Err(AuthFault::Unsupported(mechanisms.join(", ")).into());
         }
-        let client = ScramClient::start();
+        let client = ScramClient::start(binding);
         let first = client.first();
         let first_len = (first.len() as u32).to_be_bytes();
-        self.send(&[SCRAM_SHA_256.as_bytes(), b"\0", &first_len, first.as_bytes()]).await?;
+        self.send(&[mechanism.as_bytes(), b"\0", &first_len, first.as_bytes()]).await?;
         let Request::SaslContinue(server_first) = self.request().await? else {
             return Err(ConnectError::Protocol("SASL was begun and not continued"));
         };
@@ -155,6 +173,26 @@ impl Conversation<'_> {
         let (answer, expected) = challenge.answer(&keys);
         self.send(&[answer.as_bytes()]).await?;
         self.verify(&expected).await
+    }
+
+    /// As libpq chooses (fe-auth.c, `pg_SASL_init`), except that a certificate without a digest is no reason to fail
+    /// while binding is only preferred.
+    fn binding(&self, mechanisms: &[String]) -> Result<Binding, AuthFault> {
+        let offered = |name| mechanisms.iter().any(|mechanism| mechanism == name);
+        if self.wanted == ChannelBinding::Disable {
+            return Ok(Binding::None);
+        }
+        let missing = match self.stream.end_point() {
+            Some(digest) if offered(SCRAM_SHA_256_PLUS) => return Ok(Binding::EndPoint(digest)),
+            Some(_) => "the server does not offer SCRAM-SHA-256-PLUS",
+            None if self.stream.is_tls() => "the server's certificate has no digest to bind to",
+            None => "the connection has no TLS",
+        };
+        match self.wanted {
+            ChannelBinding::Require => Err(AuthFault::Unbound(missing)),
+            _ if self.stream.end_point().is_some() => Ok(Binding::Missed),
+            _ => Ok(Binding::None),
+        }
     }
 
     async fn verify(&mut self, expected: &Expected) -> Result<(), ConnectError> {
@@ -213,13 +251,38 @@ impl Conversation<'_> {
     }
 
     async fn request(&mut self) -> Result<Request, ConnectError> {
-        let message = self.receive().await?;
+        let mut message = self.receive().await?;
+        if message.tag() == b'v' {
+            self.negotiate(message.body())?;
+            message = self.receive().await?;
+        }
         if message.tag() != b'R' {
             return Err(ConnectError::Protocol(
                 "something else than an authentication request came",
             ));
         }
         read_request(message.body())
+    }
+
+    /// NegotiateProtocolVersion, at most once: the server knows an older version, which must be one that the proxy knows
+    /// too, and goes on with it. PostgreSQL sends the whole version number (tcop/backend_startup.c,
+    /// `SendNegotiateProtocolVersion`), the documentation has the minor version alone: both are understood.
+    fn negotiate(&mut self, body: &[u8]) -> Result<(), ConnectError> {
+        let malformed =
+            ConnectError::Protocol("a NegotiateProtocolVersion without its fields came");
+        let Some((version, rest)) = body.split_first_chunk() else { return Err(malformed) };
+        let version = match u32::from_be_bytes(*version) {
+            minor if minor <= 0xffff => Protocol::V3_0.number() | minor,
+            whole => whole,
+        };
+        let older = Protocol::V3_0.number()..self.asked.number();
+        match rest {
+            [0, 0, 0, 0] if older.contains(&version) => {
+                self.asked = Protocol::V3_0;
+                Ok(())
+            }
+            _ => Err(ConnectError::Protocol("the server negotiates what was not asked for")),
+        }
     }
 
     /// Reads up to ReadyForQuery, and on to the end of whatever the reader has begun beyond it: a server may report a

@@ -1,6 +1,6 @@
-//! The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without input or output of its own.
+//! The client's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677), without input or output of its own.
 //!
-//! It proves itself with keys, from wherever they come. Must not know passwords or sockets.
+//! It proves itself with keys, from wherever they come. Must not know passwords, certificates or sockets.
 
 use std::num::NonZeroU32;
 
@@ -12,14 +12,14 @@ use crate::backend::secret::{ScramKeys, hmac_sha256, xor};
 
 /// The mechanism's name in AuthenticationSASL.
 pub const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
+/// The same with channel binding.
+pub const SCRAM_SHA_256_PLUS: &str = "SCRAM-SHA-256-PLUS";
+/// The header of a message that is bound to the certificate of the TLS session (RFC 5802, section 7; RFC 5929).
+pub const BOUND_HEADER: &str = "p=tls-server-end-point,,";
 
 /// A server that asks for more rounds than this would keep a processor busy for seconds. PostgreSQL's default is 4,096
 /// (`scram_iterations`).
 const ITERATIONS_MAX: u32 = 1_000_000;
-
-/// The header of a client that does not support channel binding (RFC 5802, section 7), and its base64.
-const GS2_HEADER: &str = "n,,";
-const GS2_HEADER_BASE64: &str = "biws";
 
 /// Bytes of randomness in a nonce, as in PostgreSQL (common/scram-common.h, `SCRAM_RAW_NONCE_LEN`).
 const NONCE_LEN: usize = 18;
@@ -44,9 +44,49 @@ pub enum ScramError {
     Signature,
 }
 
+/// What a client says about channel binding (RFC 5802, section 6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Binding {
+    /// It does not bind.
+    #[default]
+    None,
+    /// It would, but was not offered to. A server that did offer then knows that someone took the offer out.
+    Missed,
+    /// It binds to the certificate with this digest.
+    EndPoint(Vec<u8>),
+}
+
+impl Binding {
+    /// The mechanism that goes with it.
+    pub fn mechanism(&self) -> &'static str {
+        match self {
+            Self::None | Self::Missed => SCRAM_SHA_256,
+            Self::EndPoint(_) => SCRAM_SHA_256_PLUS,
+        }
+    }
+
+    fn header(&self) -> &'static str {
+        match self {
+            Self::None => "n,,",
+            Self::Missed => "y,,",
+            Self::EndPoint(_) => BOUND_HEADER,
+        }
+    }
+
+    /// The attribute `c` of the client-final message: the header, and what it binds to.
+    fn attribute(&self) -> String {
+        let digest = match self {
+            Self::None | Self::Missed => &[][..],
+            Self::EndPoint(digest) => digest,
+        };
+        BASE64.encode([self.header().as_bytes(), digest].concat())
+    }
+}
+
 /// An exchange whose first message is made.
 #[derive(Debug)]
 pub struct ScramClient {
+    binding: Binding,
     nonce: String,
     first_bare: String,
 }
@@ -54,19 +94,19 @@ pub struct ScramClient {
 impl ScramClient {
     /// Begins an exchange. PostgreSQL takes the user from the startup packet and ignores the name in here, so it stays
     /// empty, as in libpq.
-    pub fn start() -> Self {
+    pub fn start(binding: Binding) -> Self {
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).expect("the system's random source never fails on Linux");
-        Self::with_nonce("", BASE64.encode(nonce))
+        Self::with_nonce(binding, "", BASE64.encode(nonce))
     }
 
-    fn with_nonce(user: &str, nonce: String) -> Self {
-        Self { first_bare: format!("n={user},r={nonce}"), nonce }
+    fn with_nonce(binding: Binding, user: &str, nonce: String) -> Self {
+        Self { binding, first_bare: format!("n={user},r={nonce}"), nonce }
     }
 
     /// The client-first message.
     pub fn first(&self) -> String {
-        format!("{GS2_HEADER}{}", self.first_bare)
+        format!("{}{}", self.binding.header(), self.first_bare)
     }
 
     /// Reads the server-first message, which says what the keys have to be derived with.
@@ -83,7 +123,7 @@ impl ScramClient {
         if iterations.get() > ITERATIONS_MAX {
             return Err(ScramError::Iterations(iterations.get()));
         }
-        let final_bare = format!("c={GS2_HEADER_BASE64},r={nonce}");
+        let final_bare = format!("c={},r={nonce}", self.binding.attribute());
         let auth_message = format!("{},{text},{final_bare}", self.first_bare);
         Ok(Challenge { salt, iterations, final_bare, auth_message })
     }
@@ -149,7 +189,7 @@ mod tests {
     const SERVER_FINAL: &str = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
 
     fn exchange() -> (String, Expected) {
-        let client = ScramClient::with_nonce("user", NONCE.into());
+        let client = ScramClient::with_nonce(Binding::None, "user", NONCE.into());
         assert_eq!(client.first(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
         let challenge = client.challenge(SERVER_FIRST.as_bytes()).unwrap();
         let password = Password::new("pencil".into());
@@ -197,14 +237,34 @@ mod tests {
             ("r=another,s=AA==,i=1", ScramError::Nonce),
             ("r=rOprNGfwEbeRWgbNEkqO+,s=AA==,i=1000001", ScramError::Iterations(1_000_001)),
         ] {
-            let client = ScramClient::with_nonce("user", NONCE.into());
+            let client = ScramClient::with_nonce(Binding::None, "user", NONCE.into());
             assert_eq!(client.challenge(message.as_bytes()).unwrap_err(), error, "{message}");
         }
     }
 
     #[test]
     fn no_two_exchanges_share_a_nonce() {
-        assert_ne!(ScramClient::start().first(), ScramClient::start().first());
-        assert_eq!(ScramClient::start().nonce.len(), 24);
+        let start = || ScramClient::start(Binding::None);
+        assert_ne!(start().first(), start().first());
+        assert_eq!(start().nonce.len(), 24);
+    }
+
+    #[test]
+    fn each_binding_has_its_mechanism_header_and_attribute() {
+        for (binding, mechanism, header, attribute) in [
+            (Binding::None, SCRAM_SHA_256, "n,,", "biws"),
+            (Binding::Missed, SCRAM_SHA_256, "y,,", "eSws"),
+            (
+                Binding::EndPoint(b"digest".to_vec()),
+                SCRAM_SHA_256_PLUS,
+                "p=tls-server-end-point,,",
+                "cD10bHMtc2VydmVyLWVuZC1wb2ludCwsZGlnZXN0",
+            ),
+        ] {
+            assert_eq!((binding.mechanism(), binding.header()), (mechanism, header));
+            assert_eq!(binding.attribute(), attribute);
+            let first = ScramClient::start(binding).first();
+            assert!(first.starts_with(&format!("{header}n=,r=")), "{first}");
+        }
     }
 }

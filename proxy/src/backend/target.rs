@@ -7,7 +7,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::net::tls::{ServerTls, SslMode, TlsConfigError};
+use crate::net::tls::{ServerTls, SslMode, SslNegotiation, TlsConfigError};
+use crate::wire::greeting::Protocol;
+
+/// Whether logins are bound to the TLS session they run in: libpq's `channel_binding`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChannelBinding {
+    /// Never.
+    Disable,
+    /// When the server offers it.
+    #[default]
+    Prefer,
+    /// Always: a server that lets the proxy in otherwise is not believed.
+    Require,
+}
 
 /// Settings of one server.
 #[derive(Clone, Debug)]
@@ -18,10 +31,31 @@ pub struct Config {
     pub port: u16,
     /// How much TLS the server must offer. A unix socket never has TLS.
     pub ssl_mode: SslMode,
+    /// How TLS begins.
+    pub ssl_negotiation: SslNegotiation,
     /// The certificates that server certificates are judged by; none means Mozilla's roots.
     pub ssl_root_cert_file: Option<PathBuf>,
+    /// Whether logins are bound to the TLS session.
+    pub channel_binding: ChannelBinding,
+    /// The newest version of the protocol that the server is asked for.
+    pub max_protocol_version: Protocol,
     /// How long a connection may take, from the name's resolution to the first ReadyForQuery.
     pub connect_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            host: "localhost".to_owned(),
+            port: 5432,
+            ssl_mode: SslMode::default(),
+            ssl_negotiation: SslNegotiation::default(),
+            ssl_root_cert_file: None,
+            channel_binding: ChannelBinding::default(),
+            max_protocol_version: Protocol::V3_2,
+            connect_timeout: Duration::from_secs(30),
+        }
+    }
 }
 
 /// One server, ready to be dialled.
@@ -29,6 +63,9 @@ pub struct Config {
 pub struct Target {
     pub(super) place: Place,
     pub(super) tls: ServerTls,
+    pub(super) ssl_negotiation: SslNegotiation,
+    pub(super) channel_binding: ChannelBinding,
+    pub(super) max_protocol_version: Protocol,
     /// How long a connection may take.
     pub connect_timeout: Duration,
 }
@@ -52,7 +89,14 @@ impl Target {
             Place::Tcp(config.host.clone(), config.port)
         };
         let tls = ServerTls::load(config.ssl_mode, config.ssl_root_cert_file.as_deref())?;
-        Ok(Self { place, tls, connect_timeout: config.connect_timeout })
+        Ok(Self {
+            place,
+            tls,
+            ssl_negotiation: config.ssl_negotiation,
+            channel_binding: config.channel_binding,
+            max_protocol_version: config.max_protocol_version,
+            connect_timeout: config.connect_timeout,
+        })
     }
 }
 
@@ -101,14 +145,7 @@ mod tests {
     #[test]
     fn a_host_with_a_slash_is_a_directory_of_sockets() {
         let target = |host: &str| {
-            Target::new(&Config {
-                host: host.into(),
-                port: 5433,
-                ssl_mode: SslMode::Prefer,
-                ssl_root_cert_file: None,
-                connect_timeout: Duration::from_secs(1),
-            })
-            .unwrap()
+            Target::new(&Config { host: host.into(), port: 5433, ..Config::default() }).unwrap()
         };
         assert_eq!(target("/run/pg").place, Place::Unix("/run/pg/.s.PGSQL.5433".into()));
         assert_eq!(target("db.example").place, Place::Tcp("db.example".into(), 5433));

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::reader::{Reader, TIME_MAX_MS};
 use super::{Admin, ConfigError, DEFAULT_USER, Database, Listen, Log, LogFormat, raw};
-use crate::backend::target;
-use crate::net::tls::{ListenerTlsConfig, ListenerTlsMode, SslMode};
+use crate::backend::target::{self, ChannelBinding};
+use crate::net::tls::{ListenerTlsConfig, ListenerTlsMode, SslMode, SslNegotiation};
 use crate::pool::{self, PoolMode};
 use crate::session::auth;
+use crate::wire::greeting::Protocol;
 
 const POOL_MODES: [(&str, PoolMode); 2] =
     [("transaction", PoolMode::Transaction), ("session", PoolMode::Session)];
@@ -27,6 +28,14 @@ const SSL_MODES: [(&str, SslMode); 5] = [
     ("verify-ca", SslMode::VerifyCa),
     ("verify-full", SslMode::VerifyFull),
 ];
+const SSL_NEGOTIATIONS: [(&str, SslNegotiation); 2] =
+    [("postgres", SslNegotiation::Postgres), ("direct", SslNegotiation::Direct)];
+const CHANNEL_BINDINGS: [(&str, ChannelBinding); 3] = [
+    ("disable", ChannelBinding::Disable),
+    ("prefer", ChannelBinding::Prefer),
+    ("require", ChannelBinding::Require),
+];
+const PROTOCOL_VERSIONS: [(&str, Protocol); 2] = [("3.0", Protocol::V3_0), ("3.2", Protocol::V3_2)];
 const LOG_FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 /// The console, by its own name and by the one that tools for PgBouncer expect.
 const CONSOLE_NAMES: [&str; 2] = ["taskmaster_admin", "pgbouncer"];
@@ -78,22 +87,47 @@ pub(super) fn tls(
 }
 
 pub(super) fn server(read: &Reader<'_>, raw: &raw::Server) -> Result<target::Config, ConfigError> {
-    let host = read.text("server.host", raw.host.as_ref())?;
-    let ssl_mode = read.word("server.ssl_mode", raw.ssl_mode.as_ref(), &SSL_MODES)?;
-    let root = read.path("server.ssl_root_cert_file", raw.ssl_root_cert_file.as_ref())?;
-    let thirty = Duration::from_secs(30);
+    let default = target::Config::default();
+    let timeout = raw.connect_timeout_ms;
     Ok(target::Config {
-        host: host.unwrap_or_else(|| "localhost".to_owned()),
-        port: read.count("server.port", raw.port, 5432, 1..=65_535)?,
-        ssl_mode: ssl_mode.unwrap_or_default(),
-        ssl_root_cert_file: root,
+        host: read.text("server.host", raw.host.as_ref())?.unwrap_or(default.host),
+        port: read.count("server.port", raw.port, default.port, 1..=65_535)?,
+        ssl_root_cert_file: read
+            .path("server.ssl_root_cert_file", raw.ssl_root_cert_file.as_ref())?,
         connect_timeout: read.time(
             "server.connect_timeout_ms",
-            raw.connect_timeout_ms,
-            thirty,
+            timeout,
+            default.connect_timeout,
             10,
         )?,
+        ..server_security(read, raw)?
     })
+}
+
+/// How much the server is trusted, and what must fit together for that.
+fn server_security(read: &Reader<'_>, raw: &raw::Server) -> Result<target::Config, ConfigError> {
+    let word = raw.ssl_mode.as_ref();
+    let ssl_mode = read.word("server.ssl_mode", word, &SSL_MODES)?.unwrap_or_default();
+    let word = raw.ssl_negotiation.as_ref();
+    let ssl_negotiation =
+        read.word("server.ssl_negotiation", word, &SSL_NEGOTIATIONS)?.unwrap_or_default();
+    let word = raw.channel_binding.as_ref();
+    let channel_binding =
+        read.word("server.channel_binding", word, &CHANNEL_BINDINGS)?.unwrap_or_default();
+    let word = raw.max_protocol_version.as_ref();
+    let version = read.word("server.max_protocol_version", word, &PROTOCOL_VERSIONS)?;
+    let weak = matches!(ssl_mode, SslMode::Disable | SslMode::Prefer);
+    if ssl_negotiation == SslNegotiation::Direct && weak {
+        let rule = "give require, verify-ca or verify-full: ssl_negotiation is direct";
+        return Err(read.refuse("server.ssl_mode", ssl_mode, rule));
+    }
+    if channel_binding == ChannelBinding::Require && ssl_mode == SslMode::Disable {
+        let rule = "give require or better: channel_binding is require";
+        return Err(read.refuse("server.ssl_mode", ssl_mode, rule));
+    }
+    let max_protocol_version = version.unwrap_or(Protocol::V3_2);
+    let seed = target::Config { ssl_mode, ssl_negotiation, channel_binding, ..Default::default() };
+    Ok(target::Config { max_protocol_version, ..seed })
 }
 
 pub(super) fn auth(

@@ -5,6 +5,7 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use tokio_rustls::{client, server};
 
+use crate::net::end_point::end_point;
 use crate::net::socket::{Peer, Socket};
 use crate::net::tls::{ALPN, ListenerTls};
 
@@ -24,6 +26,7 @@ const FAREWELL_LEN_MAX: usize = 64 * 1024;
 pub struct ClientStream {
     transport: ClientTransport,
     peer: Peer,
+    end_point: Option<Arc<[u8]>>,
 }
 
 #[derive(Debug)]
@@ -35,11 +38,7 @@ enum ClientTransport {
 impl ClientStream {
     /// A stream without TLS.
     pub fn plain(socket: Socket, peer: Peer) -> Self {
-        Self { transport: ClientTransport::Plain(socket), peer }
-    }
-
-    fn tls(stream: server::TlsStream<Socket>, peer: Peer) -> Self {
-        Self { transport: ClientTransport::Tls(Box::new(stream)), peer }
+        Self { transport: ClientTransport::Plain(socket), peer, end_point: None }
     }
 
     /// Takes the socket off this thread's reactor, so that the stream can be sent to another thread. Nothing that the
@@ -86,10 +85,18 @@ impl ClientStream {
     pub async fn into_tls(self, listener: &ListenerTls) -> io::Result<Self> {
         match self.transport {
             ClientTransport::Plain(socket) => {
-                Ok(Self::tls(listener.accept(socket).await?, self.peer))
+                let stream = Box::new(listener.accept(socket).await?);
+                let (transport, end_point) = (ClientTransport::Tls(stream), listener.end_point());
+                Ok(Self { transport, end_point, ..self })
             }
             ClientTransport::Tls(_) => Ok(self),
         }
+    }
+
+    /// What a login over this stream can be bound to: the digest of the certificate that the client was shown. None
+    /// without TLS, and for certificates that have none.
+    pub fn end_point(&self) -> Option<Arc<[u8]>> {
+        self.end_point.clone()
     }
 
     /// True when client and proxy have agreed on the protocol `postgresql` during the TLS handshake.
@@ -156,6 +163,21 @@ impl ServerStream {
             ServerTransport::Plain(socket) => socket.local_address(),
             ServerTransport::Tls(stream) => stream.get_ref().0.local_address(),
         }
+    }
+
+    /// True when server and proxy have agreed on the protocol `postgresql` during the TLS handshake.
+    pub fn has_agreed_on_protocol(&self) -> bool {
+        match &self.0 {
+            ServerTransport::Plain(_) => false,
+            ServerTransport::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(ALPN),
+        }
+    }
+
+    /// What a login over this stream can be bound to: the digest of the server's certificate. None without TLS, and for
+    /// certificates that have none.
+    pub fn end_point(&self) -> Option<Vec<u8>> {
+        let ServerTransport::Tls(stream) = &self.0 else { return None };
+        end_point(stream.get_ref().1.peer_certificates()?.first()?)
     }
 
     /// True when nobody can listen in: encrypted, or a unix socket.

@@ -18,6 +18,7 @@ use rustls::server::NoServerSessionStorage;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
+use crate::net::end_point::end_point;
 use crate::net::socket::Socket;
 use crate::net::verifier::{ChainVerifier, NameCheck, TrustAll};
 
@@ -141,7 +142,10 @@ impl TlsPolicy {
 
 /// The proxy's certificate, ready for handshakes with clients.
 #[derive(Clone)]
-pub struct ListenerTls(Arc<ServerConfig>);
+pub struct ListenerTls {
+    config: Arc<ServerConfig>,
+    end_point: Option<Arc<[u8]>>,
+}
 
 impl ListenerTls {
     /// Reads a certificate chain and its key.
@@ -158,6 +162,7 @@ impl ListenerTls {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, TlsConfigError> {
+        let end_point = chain.first().and_then(end_point).map(Arc::from);
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
@@ -166,7 +171,12 @@ impl ListenerTls {
         // No resumption, as in PostgreSQL (libpq/be-secure-openssl.c): connections are long, and tickets cost memory.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), end_point })
+    }
+
+    /// The digest of the certificate that a login is bound to; none when its signature has no digest.
+    pub fn end_point(&self) -> Option<Arc<[u8]>> {
+        self.end_point.clone()
     }
 
     /// Shakes hands with a client.
@@ -174,7 +184,7 @@ impl ListenerTls {
     /// # Cancel safety
     /// Not cancel safe: dropped midway, the socket is closed.
     pub async fn accept(&self, socket: Socket) -> io::Result<server::TlsStream<Socket>> {
-        TlsAcceptor::from(Arc::clone(&self.0)).accept(socket).await
+        TlsAcceptor::from(Arc::clone(&self.config)).accept(socket).await
     }
 }
 
@@ -228,6 +238,16 @@ impl fmt::Display for SslMode {
             Self::VerifyFull => "verify-full",
         })
     }
+}
+
+/// How TLS with a server begins: libpq's `sslnegotiation`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SslNegotiation {
+    /// The server is asked by an SSLRequest, as every PostgreSQL understands.
+    #[default]
+    Postgres,
+    /// At once, which saves a round trip and needs PostgreSQL 17 or later. There is no falling back to no TLS.
+    Direct,
 }
 
 /// What is asked of a server's TLS.

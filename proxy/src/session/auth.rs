@@ -6,6 +6,7 @@ pub mod credentials;
 mod exchange;
 mod lookup;
 mod response;
+mod scram;
 mod verifier;
 
 use crate::backend::secret::Secret;
@@ -99,6 +100,7 @@ impl ClientFacing for LoginError {
     fn sqlstate(&self) -> SqlState {
         match self {
             Self::Rejected { .. } => SqlState::INVALID_PASSWORD,
+            Self::Response(ResponseError::Scram(fault)) => fault.sqlstate(),
             Self::Response(_) => SqlState::PROTOCOL_VIOLATION,
             Self::Lookup { .. } => SqlState::CANNOT_CONNECT_NOW,
         }
@@ -116,6 +118,11 @@ impl ClientFacing for LoginError {
             Self::Response(error) => error.public_text(),
             Self::Lookup { .. } => "the database server cannot be asked for this user".into(),
         }
+    }
+
+    fn detail(&self) -> Option<String> {
+        let Self::Response(ResponseError::Scram(fault)) = self else { return None };
+        fault.detail().map(str::to_owned)
     }
 
     fn hint(&self) -> Option<String> {

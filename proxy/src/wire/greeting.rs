@@ -20,6 +20,16 @@ pub enum Protocol {
     V3_2,
 }
 
+impl Protocol {
+    /// The number in a startup packet.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::V3_0 => 0x0003_0000,
+            Self::V3_2 => 0x0003_0002,
+        }
+    }
+}
+
 /// AuthenticationOk.
 pub fn authentication_ok() -> Vec<u8> {
     encode(&Authentication::Ok)

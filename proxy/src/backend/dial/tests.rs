@@ -30,8 +30,8 @@ impl Server {
             host: "localhost".into(),
             port: self.listener.local_addr().unwrap().port(),
             ssl_mode,
-            ssl_root_cert_file: None,
             connect_timeout: Duration::from_secs(10),
+            ..Config::default()
         })
         .unwrap()
     }
@@ -128,8 +128,8 @@ async fn a_password_goes_over_a_unix_socket_in_clear_when_it_is_asked_for() {
         host: directory.to_str().unwrap().into(),
         port: 5432,
         ssl_mode: SslMode::VerifyFull,
-        ssl_root_cert_file: None,
         connect_timeout: Duration::from_secs(10),
+        ..Config::default()
     });
     let server = async {
         let mut stream = listener.accept().await.unwrap().0;

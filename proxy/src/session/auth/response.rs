@@ -9,6 +9,7 @@ use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
 
 use crate::net::stream::ClientStream;
+use crate::session::auth::scram::ScramFault;
 use crate::wire::header::{HEADER_LEN, Header};
 
 /// The longest SASL message (libpq/sasl.h, `PG_MAX_SASL_MESSAGE_LENGTH`).
@@ -33,6 +34,9 @@ pub enum ResponseError {
     /// Not the form of its kind.
     #[error("{0}")]
     Malformed(&'static str),
+    /// A SCRAM exchange that is not to be gone on with.
+    #[error("{0}")]
+    Scram(#[from] ScramFault),
     /// The client left, as psql does to ask its user for a password.
     #[error("the client left without an answer")]
     Gone,
