@@ -33,7 +33,11 @@ pub struct ServerCertificate {
 impl Authority {
     /// A fresh authority with its own key.
     pub fn new() -> Self {
-        let key = KeyPair::generate().expect("a key can be generated");
+        Self::with_key(KeyPair::generate().expect("a key can be generated"))
+    }
+
+    /// An authority with this key, whose kind is the kind of all signatures it makes.
+    pub fn with_key(key: KeyPair) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "Taskmaster test authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -50,11 +54,18 @@ impl Authority {
     /// # Panics
     /// When a name is not a valid one.
     pub fn server(&self, names: &[&str]) -> ServerCertificate {
+        self.server_with(names, &KeyPair::generate().expect("a key can be generated"))
+    }
+
+    /// The same for this key.
+    ///
+    /// # Panics
+    /// When a name is not a valid one.
+    pub fn server_with(&self, names: &[&str], key: &KeyPair) -> ServerCertificate {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let key = KeyPair::generate().expect("a key can be generated");
         let mut params = CertificateParams::new(names).expect("valid names");
         params.distinguished_name.push(DnType::CommonName, "Taskmaster test server");
-        let certificate = params.signed_by(&key, &self.issuer).expect("an authority can sign");
+        let certificate = params.signed_by(key, &self.issuer).expect("an authority can sign");
         let dir = run_dir::fresh_dir("cert");
         let (cert_file, key_file) = (dir.join("server.crt"), dir.join("server.key"));
         fs::write(&cert_file, certificate.pem()).expect("a file in a fresh directory");

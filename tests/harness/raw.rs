@@ -75,9 +75,24 @@ impl RawClient {
         login: &Login,
         extra: &[(&str, &str)],
     ) -> Result<Greeting, Message> {
+        self.log_in_with(login, 0, extra).await
+    }
+
+    /// The same with a minor version of protocol 3 other than 0.
+    ///
+    /// # Errors
+    /// The ErrorResponse that refused the login.
+    pub async fn log_in_with(
+        &mut self,
+        login: &Login,
+        minor: u16,
+        extra: &[(&str, &str)],
+    ) -> Result<Greeting, Message> {
         let mut parameters = vec![("user", &*login.user), ("database", &*login.database)];
         parameters.extend_from_slice(extra);
-        self.send(&message::startup(&parameters)).await;
+        let mut startup = message::startup(&parameters);
+        startup[6..8].copy_from_slice(&minor.to_be_bytes());
+        self.send(&startup).await;
         let mut scram = ScramSha256::new(login.password.as_bytes(), ChannelBinding::unsupported());
         let mut greeting = Greeting::default();
         loop {
