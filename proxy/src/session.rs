@@ -10,6 +10,7 @@ pub mod login;
 pub mod meter;
 pub mod options;
 pub mod relay;
+pub mod replication;
 pub mod request;
 pub mod run;
 pub mod slot;

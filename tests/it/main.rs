@@ -20,6 +20,7 @@ mod pool;
 mod prepared;
 mod protocol;
 mod psql;
+mod replication;
 mod reports;
 mod serve;
 mod session;

@@ -112,7 +112,7 @@ async fn what_holds_a_session_is_reported_until_it_is_gone() {
         (&["begin", "reset role", "rollback"], "role"),
         (&["reset role", "listen a", "select pg_advisory_lock(3)"], "listen,lock"),
         (&["discard all"], ""),
-        (&["select set_config('a.long', repeat('x', 10000), false)"], "settings"),
+        (&["select set_config('a.long', repeat('x', 10000), false)"], "setting"),
         (&["reset all"], ""),
     ];
     for (statements, expected) in cases {

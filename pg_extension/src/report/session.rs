@@ -14,7 +14,7 @@ pub(super) fn reasons() -> String {
         ("lock", locks::are_held()),
         ("prepare", names::has_prepared_statements()),
         ("role", is_another_role()),
-        ("settings", settings::changed().is_none()),
+        ("setting", settings::changed().is_none()),
         ("temp", temporary::exists()),
     ];
     let held: Vec<_> = all.iter().filter(|(_, held)| *held).map(|(reason, _)| *reason).collect();

@@ -37,6 +37,9 @@ pub struct Login<'a> {
     pub secret: &'a Secret,
     /// What the server shows in `pg_stat_activity`.
     pub application_name: &'a str,
+    /// The further parameters of a client that gets the connection for itself, in place of all that the proxy would
+    /// ask for itself, `application_name` included.
+    pub own: Option<&'a [(String, String)]>,
 }
 
 /// A connection past its login, at rest: ReadyForQuery was the last thing read.

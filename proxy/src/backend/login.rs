@@ -80,16 +80,23 @@ pub(super) async fn log_in(
 fn startup_packet(login: &Login<'_>, version: Protocol) -> Vec<u8> {
     let mut packet = vec![0; 4];
     packet.extend_from_slice(&version.number().to_be_bytes());
-    for (name, value) in [
-        ("user", login.user),
-        ("database", login.database),
-        ("application_name", login.application_name),
-        report::ASK,
-    ] {
+    let mut put = |name: &str, value: &str| {
         packet.extend_from_slice(name.as_bytes());
         packet.push(0);
         packet.extend_from_slice(value.as_bytes());
         packet.push(0);
+    };
+    put("user", login.user);
+    // Physical replication is of no database.
+    if !login.database.is_empty() {
+        put("database", login.database);
+    }
+    match login.own {
+        Some(parameters) => parameters.iter().for_each(|(name, value)| put(name, value)),
+        None => {
+            put("application_name", login.application_name);
+            put(report::ASK.0, report::ASK.1);
+        }
     }
     packet.push(0);
     let len = packet.len() as u32;

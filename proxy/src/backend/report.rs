@@ -13,7 +13,7 @@ pub const ASK: (&str, &str) = ("taskmaster.report", "on");
 const PREFIX: &str = "taskmaster.";
 
 /// Why a session whose settings cannot be read from its report must stay with its client.
-const UNREADABLE: &str = "settings";
+const UNREADABLE: &str = "setting";
 
 /// What a server has reported last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! Tables over the configuration: defaults, overrides, refusals.
 
 use super::*;
-use crate::net::tls::{ListenerTlsMode, SslMode};
+use crate::backend::target::ChannelBinding;
+use crate::net::tls::{ListenerTlsMode, SslMode, SslNegotiation};
+use crate::wire::greeting::Protocol;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Path::new("/etc/taskmaster.toml"), &Environment::default())
@@ -71,6 +73,14 @@ fn every_refusal_names_key_value_bound_and_origin_in_one_line() {
         ("[listen]\nhost = ''", "listen.host = ", "leave the key out"),
         ("[listen]\nworkers = 0", "listen.workers = 0", "from 1 to 64"),
         ("[server]\nssl_mode = 'yes'", "server.ssl_mode = yes", "verify-full"),
+        ("[server]\nssl_negotiation = 'direct'", "server.ssl_mode = prefer", "verify-full"),
+        (
+            "[server]\nssl_mode = 'disable'\nchannel_binding = 'require'",
+            "server.ssl_mode = disable",
+            "channel_binding is require",
+        ),
+        ("[server]\nchannel_binding = 'on'", "server.channel_binding = on", "disable, prefer"),
+        ("[server]\nmax_protocol_version = '4'", "server.max_protocol_version = 4", "3.0, 3.2"),
         ("[pool]\nmode = 'statement'", "pool.mode = statement", "transaction, session"),
         ("[pool]\nacquire_timeout_ms = -1", "pool.acquire_timeout_ms = -1", "from 1 to 86400000"),
         ("[log]\nlevel = 'a=b=c'", "log.level = a=b=c", "debug"),
@@ -105,6 +115,16 @@ fn a_syntax_error_does_not_quote_the_file() {
         let refusal = parse(text).unwrap_err().to_string();
         assert!(!refusal.contains("12345"), "{refusal}");
     }
+}
+
+#[test]
+fn what_a_server_is_asked_for_can_be_set() {
+    let text = "[server]\nssl_mode = 'verify-full'\nssl_negotiation = 'direct'\n\
+                channel_binding = 'require'\nmax_protocol_version = '3.0'";
+    let server = parse(text).unwrap().server;
+    assert_eq!(server.ssl_negotiation, SslNegotiation::Direct);
+    assert_eq!(server.channel_binding, ChannelBinding::Require);
+    assert_eq!(server.max_protocol_version, Protocol::V3_0);
 }
 
 #[test]

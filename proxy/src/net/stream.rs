@@ -26,19 +26,19 @@ const FAREWELL_LEN_MAX: usize = 64 * 1024;
 pub struct ClientStream {
     transport: ClientTransport,
     peer: Peer,
-    end_point: Option<Arc<[u8]>>,
 }
 
 #[derive(Debug)]
 enum ClientTransport {
     Plain(Socket),
-    Tls(Box<server::TlsStream<Socket>>),
+    /// With what a login can be bound to.
+    Tls(Box<server::TlsStream<Socket>>, Option<Arc<[u8]>>),
 }
 
 impl ClientStream {
     /// A stream without TLS.
     pub fn plain(socket: Socket, peer: Peer) -> Self {
-        Self { transport: ClientTransport::Plain(socket), peer, end_point: None }
+        Self { transport: ClientTransport::Plain(socket), peer }
     }
 
     /// Takes the socket off this thread's reactor, so that the stream can be sent to another thread. Nothing that the
@@ -59,14 +59,14 @@ impl ClientStream {
 
     /// True when the stream is encrypted.
     pub fn is_tls(&self) -> bool {
-        matches!(self.transport, ClientTransport::Tls(_))
+        matches!(self.transport, ClientTransport::Tls(..))
     }
 
     /// The address that the client connected to; none over a unix socket.
     pub fn local_address(&self) -> Option<SocketAddr> {
         match &self.transport {
             ClientTransport::Plain(socket) => socket.local_address(),
-            ClientTransport::Tls(stream) => stream.get_ref().0.local_address(),
+            ClientTransport::Tls(stream, _) => stream.get_ref().0.local_address(),
         }
     }
 
@@ -74,7 +74,7 @@ impl ClientStream {
     pub fn has_unread(&self) -> bool {
         match &self.transport {
             ClientTransport::Plain(socket) => socket.has_unread(),
-            ClientTransport::Tls(stream) => stream.get_ref().0.has_unread(),
+            ClientTransport::Tls(stream, _) => stream.get_ref().0.has_unread(),
         }
     }
 
@@ -86,24 +86,27 @@ impl ClientStream {
         match self.transport {
             ClientTransport::Plain(socket) => {
                 let stream = Box::new(listener.accept(socket).await?);
-                let (transport, end_point) = (ClientTransport::Tls(stream), listener.end_point());
-                Ok(Self { transport, end_point, ..self })
+                let transport = ClientTransport::Tls(stream, listener.end_point());
+                Ok(Self { transport, ..self })
             }
-            ClientTransport::Tls(_) => Ok(self),
+            ClientTransport::Tls(..) => Ok(self),
         }
     }
 
     /// What a login over this stream can be bound to: the digest of the certificate that the client was shown. None
     /// without TLS, and for certificates that have none.
     pub fn end_point(&self) -> Option<Arc<[u8]>> {
-        self.end_point.clone()
+        match &self.transport {
+            ClientTransport::Plain(_) => None,
+            ClientTransport::Tls(_, end_point) => end_point.clone(),
+        }
     }
 
     /// True when client and proxy have agreed on the protocol `postgresql` during the TLS handshake.
     pub fn has_agreed_on_protocol(&self) -> bool {
         match &self.transport {
             ClientTransport::Plain(_) => false,
-            ClientTransport::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(ALPN),
+            ClientTransport::Tls(stream, _) => stream.get_ref().1.alpn_protocol() == Some(ALPN),
         }
     }
 
@@ -126,7 +129,7 @@ impl ClientStream {
     fn socket_mut(&mut self) -> &mut Socket {
         match &mut self.transport {
             ClientTransport::Plain(socket) => socket,
-            ClientTransport::Tls(stream) => stream.get_mut().0,
+            ClientTransport::Tls(stream, _) => stream.get_mut().0,
         }
     }
 }
@@ -197,7 +200,7 @@ macro_rules! delegate {
             ) -> Poll<io::Result<()>> {
                 match &mut self.get_mut().$field {
                     $transport::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
-                    $transport::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+                    $transport::Tls(stream, ..) => Pin::new(stream).poll_read(cx, buf),
                 }
             }
         }
@@ -210,7 +213,7 @@ macro_rules! delegate {
             ) -> Poll<io::Result<usize>> {
                 match &mut self.get_mut().$field {
                     $transport::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
-                    $transport::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+                    $transport::Tls(stream, ..) => Pin::new(stream).poll_write(cx, buf),
                 }
             }
 
@@ -221,28 +224,28 @@ macro_rules! delegate {
             ) -> Poll<io::Result<usize>> {
                 match &mut self.get_mut().$field {
                     $transport::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
-                    $transport::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+                    $transport::Tls(stream, ..) => Pin::new(stream).poll_write_vectored(cx, bufs),
                 }
             }
 
             fn is_write_vectored(&self) -> bool {
                 match &self.$field {
                     $transport::Plain(socket) => socket.is_write_vectored(),
-                    $transport::Tls(stream) => stream.is_write_vectored(),
+                    $transport::Tls(stream, ..) => stream.is_write_vectored(),
                 }
             }
 
             fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 match &mut self.get_mut().$field {
                     $transport::Plain(socket) => Pin::new(socket).poll_flush(cx),
-                    $transport::Tls(stream) => Pin::new(stream).poll_flush(cx),
+                    $transport::Tls(stream, ..) => Pin::new(stream).poll_flush(cx),
                 }
             }
 
             fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 match &mut self.get_mut().$field {
                     $transport::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
-                    $transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+                    $transport::Tls(stream, ..) => Pin::new(stream).poll_shutdown(cx),
                 }
             }
         }

@@ -17,7 +17,8 @@ use crate::backend::secret::Secret;
 use crate::backend::statement::SchemaEpoch;
 use crate::backend::target::Target;
 use crate::error::{ClientFacing, Severity, SqlState};
-use crate::pool::config::Config;
+use crate::pool::apart::{ApartError, Loan};
+use crate::pool::config::{Config, PoolMode};
 use crate::pool::connect::connect;
 use crate::pool::control::Gates;
 use crate::pool::counters::{Counters, Totals};
@@ -113,6 +114,16 @@ impl Registry {
         Ok(pool)
     }
 
+    /// A pool of one connection that is one client's alone, in session mode. It counts in the pool that all share.
+    pub fn apart(&self, key: &PoolKey, secret: Secret) -> Result<Rc<Pool>, ApartError> {
+        let shared = self.pool(key, secret.clone())?;
+        let spec = self.spec(key);
+        let config = Config { mode: PoolMode::Session, min: 0, max: 1, ..spec.config };
+        let loan = Some(Loan::of(&shared)?);
+        let spec = PoolSpec { config, loan, ..spec };
+        Ok(Pool::new(key.clone(), spec, secret, self.chores.clone()))
+    }
+
     /// Closes all idle connections, for the end of the worker.
     pub fn close_idle(&self) {
         self.pools.borrow().values().for_each(|pool| pool.close_idle());
@@ -129,6 +140,7 @@ impl Registry {
                 database_on_server: database.database_on_server.clone(),
                 schema,
                 counters,
+                loan: None,
             },
             None => PoolSpec {
                 config: self.blueprint.config.clone(),
@@ -136,6 +148,7 @@ impl Registry {
                 database_on_server: key.database.clone(),
                 schema,
                 counters,
+                loan: None,
             },
         }
     }

@@ -17,6 +17,7 @@ use crate::backend::server::{Server, ServerFault, Taint};
 use crate::backend::statement::{Interner, SchemaEpoch};
 use crate::backend::target::Target;
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::pool::apart::Loan;
 use crate::pool::config::Config;
 use crate::pool::connect::Outage;
 use crate::pool::counters::Counters;
@@ -53,6 +54,8 @@ pub struct Pool {
     secret: RefCell<Rc<Secret>>,
     chores: mpsc::UnboundedSender<Chore>,
     clients: Cell<usize>,
+    /// Of a pool that is one client's alone: its place in the pool that all share.
+    loan: Option<Loan>,
 }
 
 pub(super) type Waiter = oneshot::Sender<Result<PooledServer, Rc<ConnectError>>>;
@@ -75,6 +78,9 @@ pub enum AcquireError {
     /// None became free in time.
     #[error("no server connection became free within {0} ms")]
     Timeout(u128),
+    /// All are in use, and one that the client would keep is not waited for.
+    #[error("all {0} server connections of the pool are in use")]
+    Full(usize),
     /// The server cannot be reached or refuses the login.
     #[error("{0}")]
     NoServer(Rc<ConnectError>),
@@ -96,6 +102,8 @@ pub struct PoolSpec {
     pub schema: SchemaEpoch,
     /// Counts its work, together with the other pools of its database.
     pub counters: Rc<Counters>,
+    /// The place of a pool that is one client's alone.
+    pub loan: Option<Loan>,
 }
 
 impl Pool {
@@ -119,6 +127,7 @@ impl Pool {
             secret: RefCell::new(Rc::new(secret)),
             chores,
             clients: Cell::new(0),
+            loan: spec.loan,
             config: spec.config,
         })
     }
@@ -208,6 +217,7 @@ impl Pool {
             database: &self.database_on_server,
             secret,
             application_name: "taskmaster",
+            own: None,
         }
     }
 
@@ -275,9 +285,19 @@ impl Pool {
         }
     }
 
+    /// Takes a connection out of the count that was lent.
+    pub(super) fn take_back(self: &Rc<Self>) {
+        self.state.borrow_mut().closed();
+        self.open_for_waiters();
+    }
+
     /// INVARIANT I4 and I6: only a connection at rest, untainted and with no cancel request under way changes hands.
-    fn recycle(self: &Rc<Self>, server: Box<Server>) {
+    fn recycle(self: &Rc<Self>, mut server: Box<Server>) {
         server.vitals.client.set(0);
+        if self.loan.is_some() {
+            server.say_goodbye();
+            return self.discard(server);
+        }
         let fit = server.is_at_rest() && server.taint == Taint::Clean && server.cancels.get() == 0;
         if fit {
             self.put_back(server);
@@ -364,7 +384,7 @@ pub struct PooledServer {
 }
 
 impl PooledServer {
-    fn new(server: Box<Server>, pool: &Rc<Pool>) -> Self {
+    pub(super) fn new(server: Box<Server>, pool: &Rc<Pool>) -> Self {
         Self { server: Some(server), pool: Rc::clone(pool) }
     }
 
@@ -411,7 +431,7 @@ impl DerefMut for PooledServer {
 impl ClientFacing for AcquireError {
     fn sqlstate(&self) -> SqlState {
         match self {
-            Self::QueueFull(_) | Self::Timeout(_) => SqlState::TOO_MANY_CONNECTIONS,
+            Self::QueueFull(_) | Self::Timeout(_) | Self::Full(_) => SqlState::TOO_MANY_CONNECTIONS,
             Self::NoServer(error) => error.sqlstate(),
             Self::Server(ServerFault::Refused(error)) => error.sqlstate(),
             Self::Server(_) => SqlState::CONNECTION_FAILURE,
@@ -437,6 +457,9 @@ impl ClientFacing for AcquireError {
                 "All connections of the pool are in use. Try again, shorten transactions, or raise pool.max \
                  (DB_POOL_MAX)."
                     .into(),
+            ),
+            Self::Full(_) => Some(
+                "A replication connection is kept while its client stays. Raise pool.max (DB_POOL_MAX).".into(),
             ),
             Self::NoServer(error) => error.hint(),
             Self::Server(_) => None,

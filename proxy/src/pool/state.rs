@@ -30,6 +30,10 @@ pub struct PoolState<S, W> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct QueueFull;
 
+/// There are as many connections as there may be.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full(pub usize);
+
 /// What becomes of a server connection that is free.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Release<S, W> {
@@ -90,6 +94,15 @@ impl<S, W> PoolState<S, W> {
     /// Permission to open one more connection up to `min` in total.
     pub fn permit_for_min(&mut self, min: usize) -> Option<ConnectPermit> {
         (self.total() < min).then(|| self.permit()).flatten()
+    }
+
+    /// Counts one connection in that is not the pool's to hand out, when the maximum allows it; `closed` takes it out.
+    pub fn lend(&mut self) -> Result<(), Full> {
+        if self.total() >= self.max {
+            return Err(Full(self.max));
+        }
+        self.active += 1;
+        Ok(())
     }
 
     /// A new connection is there: the permit is spent.
@@ -223,6 +236,17 @@ mod tests {
         assert_eq!(state.release(7), Release::HandOver('b', 7));
         assert_eq!(state.release(7), Release::Idle);
         assert_eq!(state.take_idle(), Some(7));
+    }
+
+    #[test]
+    fn a_lent_connection_counts_until_it_is_closed() {
+        let mut state: PoolState<u32, char> = PoolState::new(1, 1);
+        assert_eq!(state.lend(), Ok(()));
+        assert_eq!((state.lend(), state.total()), (Err(Full(1)), 1));
+        state.enqueue('a').unwrap();
+        assert!(state.permit_for_waiters().is_none());
+        state.closed();
+        assert!(state.permit_for_waiters().is_some());
     }
 
     #[test]

@@ -8,13 +8,15 @@ use std::rc::Rc;
 use crate::backend::report;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::stream::ClientStream;
+use crate::pool::apart::ApartError;
 use crate::pool::greeting::{Greeting, greet};
 use crate::pool::registry::{PoolRefused, Registry};
 use crate::pool::roster::Newcomer;
-use crate::pool::{AcquireError, Pool, PoolKey};
+use crate::pool::{AcquireError, Pool, PoolKey, PooledServer};
 use crate::session::auth::Identity;
 use crate::session::client::Client;
 use crate::session::options::{self, OptionsError};
+use crate::session::replication::Apart;
 use crate::session::run::Session;
 use crate::session::slot::{OpenSlot, Slots};
 use crate::session::startup::{Replication, Startup};
@@ -45,9 +47,22 @@ pub enum WelcomeError {
     /// Its startup options cannot be understood.
     #[error("{0}")]
     Options(#[from] OptionsError),
-    /// It wants to replicate.
-    #[error("replication connections cannot share pooled server connections")]
-    Replication,
+}
+
+impl From<ApartError> for WelcomeError {
+    fn from(error: ApartError) -> Self {
+        match error {
+            ApartError::Pools(error) => Self::Pools(error),
+            ApartError::Acquire(error) => Self::Acquire(error),
+        }
+    }
+}
+
+/// Where a client's requests go from now on.
+struct Prepared {
+    pool: Rc<Pool>,
+    greeting: Greeting,
+    own: Option<Box<PooledServer>>,
 }
 
 /// Greets a client and makes its session; none when that failed, which the client was then told.
@@ -62,7 +77,7 @@ pub async fn open_session(
 ) -> Option<Session> {
     let peer = *stream.peer();
     let key = PoolKey { database: startup.database.clone(), user: identity.user.clone() };
-    let (pool, greeting) = match prepare(&key, &startup, identity, &host).await {
+    let Prepared { pool, greeting, own } = match prepare(&key, &startup, identity, &host).await {
         Ok(prepared) => prepared,
         Err(error) => {
             tracing::info!(%peer, pool = %key, %error, "a client was not served");
@@ -89,7 +104,7 @@ pub async fn open_session(
         return None;
     }
     let next_unnamed = Rc::clone(host.next_unnamed);
-    Some(Session { client, pool, open, next_unnamed, guard, entered })
+    Some(Session { client, pool, open, next_unnamed, guard, own, entered })
 }
 
 async fn prepare(
@@ -97,16 +112,18 @@ async fn prepare(
     startup: &Startup,
     identity: Identity,
     host: &Host<'_>,
-) -> Result<(Rc<Pool>, Greeting), WelcomeError> {
+) -> Result<Prepared, WelcomeError> {
     if startup.replication != Replication::None {
-        return Err(WelcomeError::Replication);
+        let apart = Apart::connect(key, startup, identity.secret, host).await?;
+        let Apart { pool, server, greeting } = apart;
+        return Ok(Prepared { pool, greeting, own: Some(server) });
     }
     let settings = settings(startup)?;
     let pool = host.registry.pool(key, identity.secret)?;
     // Counted in already now, so that the pool is not taken for unused while its first connection is made.
     let _guard = pool.admit();
     let greeting = greet(&pool, settings).await?;
-    Ok((pool, greeting))
+    Ok(Prepared { pool, greeting, own: None })
 }
 
 /// Every parameter of a startup packet that the protocol does not use itself names a setting.
@@ -143,7 +160,6 @@ impl ClientFacing for WelcomeError {
             Self::Acquire(error) => error.sqlstate(),
             Self::Pools(error) => error.sqlstate(),
             Self::Options(_) => SqlState::PROTOCOL_VIOLATION,
-            Self::Replication => SqlState::FEATURE_NOT_SUPPORTED,
         }
     }
 
@@ -163,7 +179,6 @@ impl ClientFacing for WelcomeError {
             Self::Acquire(error) => error.hint(),
             Self::Pools(error) => error.hint(),
             Self::Options(_) => Some("Name settings only: -c name=value.".into()),
-            Self::Replication => Some("Connect to PostgreSQL directly to replicate.".into()),
         }
     }
 }

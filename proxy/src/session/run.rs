@@ -42,6 +42,8 @@ pub struct Session {
     pub guard: ClientGuard,
     /// What others see of the client.
     pub entered: Entered,
+    /// The server connection of a client that replicates.
+    pub own: Option<Box<PooledServer>>,
 }
 
 /// Why a session ended.
@@ -80,7 +82,7 @@ impl Session {
     pub async fn run(&mut self) -> Box<SessionEnd> {
         let slot = Rc::clone(&self.open.slot);
         let end = {
-            let mut serving = pin!(self.serve());
+            let mut serving = pin!(self.serve_as_it_came());
             poll_fn(|cx| slot.poll_unless_killed(serving.as_mut(), cx)).await
         };
         let end = end.unwrap_or_else(|| Box::new(SessionEnd::Ending));
@@ -88,6 +90,14 @@ impl Session {
             Box::pin(self.client.farewell(&*end)).await;
         }
         end
+    }
+
+    /// A client that replicates came with a server connection of its own.
+    async fn serve_as_it_came(&mut self) -> Box<SessionEnd> {
+        match self.own.take() {
+            Some(server) => Box::pin(self.serve_apart(*server)).await,
+            None => self.serve().await,
+        }
     }
 
     async fn serve(&mut self) -> Box<SessionEnd> {
@@ -143,7 +153,7 @@ impl Session {
     }
 
     /// Relays until the server connection is free (then none) or the session is at its end.
-    async fn relay(&mut self, mut server: PooledServer) -> Option<SessionEnd> {
+    pub(super) async fn relay(&mut self, mut server: PooledServer) -> Option<SessionEnd> {
         // INVARIANT I6: a session that is killed is dropped in here. Nobody waits for what it was doing, and what it held
         // is not known any more.
         let taint = std::mem::replace(&mut server.taint, Taint::Dirty);

@@ -11,7 +11,7 @@ use crate::backend::target::Config;
 use crate::wire::error_response::error_response;
 use crate::wire::greeting::{
     authentication_md5, authentication_ok, authentication_sasl, authentication_sasl_continue,
-    backend_key_data, parameter_status, ready_for_query,
+    backend_key_data, negotiate_protocol_version, parameter_status, ready_for_query,
 };
 use crate::wire::tag::TransactionStatus;
 
@@ -73,7 +73,7 @@ async fn read_packet(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 fn login(secret: &Secret) -> Login<'_> {
-    Login { user: "u", database: "d", secret, application_name: "a" }
+    Login { user: "u", database: "d", secret, application_name: "a", own: None }
 }
 
 fn password() -> Secret {
@@ -213,6 +213,39 @@ async fn a_refusal_is_handed_on_as_the_server_said_it() {
         assert_eq!((error.detail(), error.hint()), (Some("d".into()), Some("h".into())));
         assert!(matches!(error, ConnectError::Refused(told) if told == refusal));
     }
+}
+
+#[tokio::test]
+async fn an_older_server_is_gone_along_with_and_a_newer_one_gives_a_long_key() {
+    let server = Server::start().await;
+    let none: &[String] = &[];
+    for version in [0x0003_0000, 0x0003_0001, 0] {
+        let negotiated = negotiate_protocol_version(version, none);
+        let (dialed, _) = server.dial(&Secret::None, &[negotiated, greeting()].concat()).await;
+        assert_eq!(dialed.unwrap().key.secret, [1, 2, 3, 4], "{version:x}");
+    }
+    let parts = [
+        authentication_ok(),
+        backend_key_data(7, &[9; 32]),
+        ready_for_query(TransactionStatus::Idle),
+    ];
+    let (dialed, _) = server.dial(&Secret::None, &parts.concat()).await;
+    assert_eq!(dialed.unwrap().key.secret, [9; 32]);
+    let unknown: &[String] = &["_pq_.x".to_owned()];
+    for (version, options) in [
+        (0x0003_0002, none),
+        (0x0003_0003, none),
+        (0x0002_0000, none),
+        (0x0004_0000, none),
+        (0x0003_0000, unknown),
+    ] {
+        let negotiated = negotiate_protocol_version(version, options);
+        let (dialed, _) = server.dial(&Secret::None, &[negotiated, greeting()].concat()).await;
+        assert!(matches!(dialed, Err(ConnectError::Protocol(_))), "{version:x} {dialed:?}");
+    }
+    let once = negotiate_protocol_version(0x0003_0000, none);
+    let (dialed, _) = server.dial(&Secret::None, &[once.clone(), once, greeting()].concat()).await;
+    assert!(matches!(dialed, Err(ConnectError::Protocol(_))), "{dialed:?}");
 }
 
 #[tokio::test]

@@ -190,6 +190,7 @@ impl Link {
             database: &settings.database,
             secret: &settings.secret,
             application_name: "taskmaster auth",
+            own: None,
         };
         match dial(&settings.target, &login).await {
             Ok(dialed) => {
