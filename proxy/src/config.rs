@@ -22,6 +22,7 @@ pub use error::{ConfigError, Origin};
 
 use crate::backend::target;
 use crate::net::tls::ListenerTlsConfig;
+use crate::pool::overdue::Timeouts;
 use crate::pool::{self, PoolMode};
 use crate::session::auth;
 
@@ -83,6 +84,8 @@ pub struct Database {
     pub pool_mode: Option<PoolMode>,
     /// In place of `pool.max`.
     pub pool_max: Option<usize>,
+    /// How long its clients may take.
+    pub timeouts: Timeouts,
 }
 
 /// The admin console.
@@ -140,8 +143,9 @@ impl Config {
             toml::from_str(text).map_err(|error| syntax::refusal(text, path, &error))?;
         let read = reader::Reader { file: path, environment };
         let dbname = read.text("server.dbname", raw.server.dbname.as_ref())?;
+        let timeouts = sections::timeouts(&read, &raw.limits)?;
         let auth = sections::auth(&read, &raw.auth, dbname.as_deref())?;
-        let databases = sections::databases(&read, &raw.databases)?;
+        let databases = sections::databases(&read, &raw.databases, &timeouts)?;
         Ok(Self {
             admin: sections::admin(&read, &raw.admin, auth.user.as_deref(), &databases)?,
             listen: sections::listen(&read, &raw.listen)?,
@@ -149,7 +153,7 @@ impl Config {
             server: sections::server(&read, &raw.server)?,
             auth,
             dbname,
-            pool: sections::pool(&read, &raw.pool, &raw.server)?,
+            pool: pool::Config { timeouts, ..sections::pool(&read, &raw.pool, &raw.server)? },
             databases,
             log: sections::log(&read, &raw.log)?,
         })

@@ -20,6 +20,10 @@ impl SqlState {
     pub const CHARACTER_NOT_IN_REPERTOIRE: Self = Self(*b"22021");
     /// `22023`: a startup parameter has a value it cannot have.
     pub const INVALID_PARAMETER_VALUE: Self = Self(*b"22023");
+    /// `25P03`: inside a transaction and idle for too long.
+    pub const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: Self = Self(*b"25P03");
+    /// `25P04`: a transaction took too long.
+    pub const TRANSACTION_TIMEOUT: Self = Self(*b"25P04");
     /// `25P02`: the transaction failed earlier.
     pub const IN_FAILED_SQL_TRANSACTION: Self = Self(*b"25P02");
     /// `26000`: no prepared statement of that name.
@@ -142,6 +146,8 @@ mod tests {
             (SqlState::CHARACTER_NOT_IN_REPERTOIRE, "22021"),
             (SqlState::INVALID_PARAMETER_VALUE, "22023"),
             (SqlState::IN_FAILED_SQL_TRANSACTION, "25P02"),
+            (SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, "25P03"),
+            (SqlState::TRANSACTION_TIMEOUT, "25P04"),
             (SqlState::INVALID_SQL_STATEMENT_NAME, "26000"),
             (SqlState::INVALID_AUTHORIZATION_SPECIFICATION, "28000"),
             (SqlState::INVALID_PASSWORD, "28P01"),

@@ -4,6 +4,7 @@
 
 mod bind;
 mod console;
+mod overdue;
 mod serve;
 mod worker;
 

@@ -4,11 +4,15 @@
 //! Knows server connections. Must not know clients, their sockets or their protocol state.
 
 pub mod apart;
+mod check;
 pub mod config;
 pub mod connect;
 pub mod control;
 pub mod counters;
 pub mod greeting;
+pub mod overdue;
+pub mod pooled_server;
+pub mod refusal;
 pub mod registry;
 pub mod roster;
 pub mod shell;
@@ -16,4 +20,6 @@ pub mod snapshot;
 pub mod state;
 
 pub use config::{Config, PoolMode};
-pub use shell::{AcquireError, Pool, PoolKey, PooledServer};
+pub use pooled_server::PooledServer;
+pub use refusal::AcquireError;
+pub use shell::{Pool, PoolKey};

@@ -107,6 +107,18 @@ impl Server {
         }
     }
 
+    /// Asks the server something and waits for the answer: `query`, or when that is empty, for a bare ReadyForQuery.
+    ///
+    /// # Cancel safety
+    /// As [`Self::execute`].
+    pub async fn test(&mut self, query: &str) -> Result<(), ServerFault> {
+        if !query.is_empty() {
+            return self.execute(query).await;
+        }
+        self.sync();
+        self.drain().await
+    }
+
     fn sync(&mut self) {
         self.outstanding.push(Owed::swallow(Expect::Sync));
         self.up.outbox.push(&frontend::SYNC);

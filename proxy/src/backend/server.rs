@@ -88,8 +88,12 @@ pub struct Server {
     pub cancels: Rc<Cell<u32>>,
     /// When it was connected.
     pub created_at: Instant,
+    /// When it is to be replaced.
+    pub retires_at: Option<Instant>,
     /// When it was last given back.
     pub idle_since: Instant,
+    /// When it last passed a test.
+    pub tested_at: Instant,
     /// How many times a client got it.
     pub uses: u32,
     /// What others see of it.
@@ -145,7 +149,9 @@ impl Server {
             cancels: Rc::clone(&vitals.cancels),
             vitals,
             created_at: Instant::now(),
+            retires_at: None,
             idle_since: Instant::now(),
+            tested_at: Instant::now(),
             uses: 0,
             greeting: Rc::new(parameters),
             report,
@@ -344,6 +350,7 @@ impl Server {
     }
 
     fn observe_status(&mut self, message: &[u8]) {
+        self.vitals.answers.set(self.vitals.answers.get().wrapping_add(1));
         let byte = message.get(HEADER_LEN).copied().unwrap_or_default();
         // A server that sends no known status is taken to be inside a failed transaction: never reused as it is.
         self.status = TransactionStatus::from_byte(byte).unwrap_or(TransactionStatus::Failed);

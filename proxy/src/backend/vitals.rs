@@ -11,6 +11,18 @@ use crate::backend::dial::BackendKey;
 use crate::backend::report::Report;
 use crate::net::stream::ServerStream;
 
+/// What a server connection does for its client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing, and it is outside of a transaction.
+    #[default]
+    Rest,
+    /// It answers what it was sent at this time.
+    Query(Instant),
+    /// It waits inside a transaction since it answered at this time.
+    InTransaction(Instant),
+}
+
 /// The outside of one server connection.
 #[derive(Debug)]
 pub struct Vitals {
@@ -28,6 +40,12 @@ pub struct Vitals {
     pub client: Cell<u32>,
     /// When it was last sent a request.
     pub requested_at: Cell<Option<Instant>>,
+    /// What it does.
+    pub work: Cell<Work>,
+    /// When the transaction began that it is in.
+    pub transaction_since: Cell<Option<Instant>>,
+    /// Counts what it answered to the end.
+    pub answers: Cell<u32>,
     /// Named statements that it has.
     pub statements: Cell<usize>,
     /// Cancel requests on their way to it.
@@ -47,6 +65,9 @@ impl Vitals {
             connected_at: SystemTime::now(),
             client: Cell::new(0),
             requested_at: Cell::new(None),
+            work: Cell::default(),
+            transaction_since: Cell::default(),
+            answers: Cell::default(),
             statements: Cell::new(0),
             cancels: Rc::default(),
             close_needed: Cell::new(false),

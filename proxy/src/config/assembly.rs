@@ -60,8 +60,9 @@ impl Database {
     fn own(&self, all: &pool::Config, target: &Arc<Target>) -> registry::Override {
         let max = self.pool_max.unwrap_or(all.max);
         let mode = self.pool_mode.unwrap_or(all.mode);
+        let (min, timeouts) = (all.min.min(max), self.timeouts.clone());
         registry::Override {
-            config: pool::Config { mode, max, min: all.min.min(max), ..all.clone() },
+            config: pool::Config { mode, max, min, timeouts, ..all.clone() },
             target: Arc::clone(target),
             database_on_server: self.dbname.clone().unwrap_or_else(|| self.name.clone()),
         }

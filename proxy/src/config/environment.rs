@@ -10,7 +10,7 @@ use std::path::Path;
 use super::ConfigError;
 
 /// The setting behind each variable; times are in milliseconds unless the name says otherwise.
-const OVERRIDES: [(&str, &str); 16] = [
+const OVERRIDES: [(&str, &str); 19] = [
     ("server.host", "DB_HOST"),
     ("server.port", "DB_PORT"),
     ("server.dbname", "DB_NAME"),
@@ -27,6 +27,9 @@ const OVERRIDES: [(&str, &str); 16] = [
     ("server.connect_retry_interval_ms", "DB_POOL_CREATE_RETRY_INTERVAL"),
     ("pool.max_uses", "DB_POOL_MAX_USES"),
     ("pool.max_lifetime_ms", "DB_POOL_MAX_LIFETIME_SECONDS"),
+    ("pool.test_on_borrow", "DB_POOL_TEST_ON_BORROW"),
+    ("pool.test_on_return", "DB_POOL_TEST_ON_RETURN"),
+    ("pool.test_while_idle", "DB_POOL_TEST_WHILE_IDLE"),
 ];
 
 /// Variables by name. A variable that is set to nothing counts as not set.

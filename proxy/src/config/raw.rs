@@ -18,6 +18,7 @@ section! {
         server: Server,
         auth: Auth,
         pool: Pool,
+        limits: Limits,
         databases: Vec<Database>,
         admin: Admin,
         log: Log,
@@ -97,9 +98,26 @@ section! {
         reap_interval_ms: Option<i64>,
         max_uses: Option<i64>,
         max_lifetime_ms: Option<i64>,
+        reserve: Option<i64>,
+        reserve_after_ms: Option<i64>,
+        test_on_borrow: Option<bool>,
+        test_on_return: Option<bool>,
+        test_while_idle: Option<bool>,
+        test_query: Option<String>,
+        test_idle_interval_ms: Option<i64>,
         statements_max: Option<i64>,
         queue_len_max: Option<i64>,
         pools_max: Option<i64>,
+    }
+}
+
+section! {
+    /// `[limits]`
+    Limits {
+        query_timeout_ms: Option<i64>,
+        transaction_timeout_ms: Option<i64>,
+        idle_in_transaction_timeout_ms: Option<i64>,
+        client_idle_timeout_ms: Option<i64>,
     }
 }
 
@@ -110,6 +128,10 @@ section! {
         dbname: Option<String>,
         pool_mode: Option<String>,
         pool_max: Option<i64>,
+        query_timeout_ms: Option<i64>,
+        transaction_timeout_ms: Option<i64>,
+        idle_in_transaction_timeout_ms: Option<i64>,
+        client_idle_timeout_ms: Option<i64>,
     }
 }
 

@@ -78,6 +78,29 @@ impl Reader<'_> {
         Ok(Duration::from_millis(ms.unsigned_abs()))
     }
 
+    /// A time in milliseconds up to a day; zero stands for none.
+    pub(super) fn timeout(
+        &self,
+        key: &str,
+        given: Option<i64>,
+        default: Option<Duration>,
+    ) -> Result<Option<Duration>, ConfigError> {
+        let time = self.time(key, given, default.unwrap_or_default(), 0)?;
+        Ok(Some(time).filter(|time| !time.is_zero()))
+    }
+
+    /// True or false; the environment may say it in other words too.
+    pub(super) fn truth(
+        &self,
+        key: &str,
+        given: Option<bool>,
+        default: bool,
+    ) -> Result<bool, ConfigError> {
+        let words = [("true", true), ("false", false), ("on", true), ("off", false)];
+        let given = given.map(|given| given.to_string());
+        Ok(self.word(key, given.as_ref(), &words)?.unwrap_or(default))
+    }
+
     /// One of some words.
     pub(super) fn word<T: Copy>(
         &self,

@@ -10,6 +10,8 @@ use super::reader::{Reader, TIME_MAX_MS};
 use super::{Admin, ConfigError, DEFAULT_USER, Database, Listen, Log, LogFormat, raw};
 use crate::backend::target::{self, ChannelBinding};
 use crate::net::tls::{ListenerTlsConfig, ListenerTlsMode, SslMode, SslNegotiation};
+use crate::pool::config::{Test, Testing};
+use crate::pool::overdue::Timeouts;
 use crate::pool::{self, PoolMode};
 use crate::session::auth;
 use crate::wire::greeting::Protocol;
@@ -186,8 +188,28 @@ pub(super) fn pool(
         ));
     }
     let mode = read.word("pool.mode", raw.mode.as_ref(), &POOL_MODES)?;
-    let sized = pool::Config { mode: mode.unwrap_or_default(), min, max, ..seed };
+    let reserve = read.count("pool.reserve", raw.reserve, seed.reserve, 0..=CONNECTIONS_MAX)?;
+    let test = tests(read, raw, &seed.test)?;
+    let sized = pool::Config { mode: mode.unwrap_or_default(), min, max, reserve, test, ..seed };
     pool_limits(read, raw, pool_times(read, raw, server, sized)?)
+}
+
+fn tests(read: &Reader<'_>, raw: &raw::Pool, seed: &Test) -> Result<Test, ConfigError> {
+    let testing = |name: &str, given, default| {
+        let on = read.truth(&format!("pool.{name}"), given, default == Testing::On)?;
+        Ok::<_, ConfigError>(if on { Testing::On } else { Testing::Off })
+    };
+    // Unlike other texts it may be empty.
+    let query = raw.test_query.as_ref().filter(|query| !query.is_empty());
+    let query = read.text("pool.test_query", query)?.unwrap_or_default();
+    let interval = raw.test_idle_interval_ms;
+    Ok(Test {
+        on_borrow: testing("test_on_borrow", raw.test_on_borrow, seed.on_borrow)?,
+        on_return: testing("test_on_return", raw.test_on_return, seed.on_return)?,
+        while_idle: testing("test_while_idle", raw.test_while_idle, seed.while_idle)?,
+        query: query.into(),
+        idle_interval: read.time("pool.test_idle_interval_ms", interval, seed.idle_interval, 1)?,
+    })
 }
 
 fn pool_times(
@@ -207,6 +229,7 @@ fn pool_times(
         idle_timeout: pool("idle_timeout", raw.idle_timeout_ms, seed.idle_timeout, 1)?,
         destroy_timeout: pool("destroy_timeout", raw.destroy_timeout_ms, seed.destroy_timeout, 1)?,
         reap_interval: pool("reap_interval", raw.reap_interval_ms, seed.reap_interval, 10)?,
+        reserve_after: pool("reserve_after", raw.reserve_after_ms, seed.reserve_after, 0)?,
         max_lifetime: lifetime(read, raw.max_lifetime_ms, seed.max_lifetime)?,
         connect_retry_interval: retry?,
         down_after: read.time("server.down_after_ms", down, seed.down_after, 0)?,
@@ -243,14 +266,49 @@ fn pool_limits(
     })
 }
 
+pub(super) fn timeouts(read: &Reader<'_>, raw: &raw::Limits) -> Result<Timeouts, ConfigError> {
+    let time = |name: &str, given| read.timeout(&format!("limits.{name}"), given, None);
+    Ok(Timeouts {
+        query: time("query_timeout_ms", raw.query_timeout_ms)?,
+        transaction: time("transaction_timeout_ms", raw.transaction_timeout_ms)?,
+        idle_in_transaction: time(
+            "idle_in_transaction_timeout_ms",
+            raw.idle_in_transaction_timeout_ms,
+        )?,
+        client_idle: time("client_idle_timeout_ms", raw.client_idle_timeout_ms)?,
+    })
+}
+
+/// What a database does not say itself is as for all.
+fn own_timeouts(
+    read: &Reader<'_>,
+    at: &str,
+    raw: &raw::Database,
+    all: &Timeouts,
+) -> Result<Timeouts, ConfigError> {
+    let time = |name: &str, given, all| read.timeout(&format!("{at}.{name}"), given, all);
+    let waiting = raw.idle_in_transaction_timeout_ms;
+    Ok(Timeouts {
+        query: time("query_timeout_ms", raw.query_timeout_ms, all.query)?,
+        transaction: time("transaction_timeout_ms", raw.transaction_timeout_ms, all.transaction)?,
+        idle_in_transaction: time(
+            "idle_in_transaction_timeout_ms",
+            waiting,
+            all.idle_in_transaction,
+        )?,
+        client_idle: time("client_idle_timeout_ms", raw.client_idle_timeout_ms, all.client_idle)?,
+    })
+}
+
 pub(super) fn databases(
     read: &Reader<'_>,
     raw: &[raw::Database],
+    timeouts: &Timeouts,
 ) -> Result<Vec<Database>, ConfigError> {
     let mut names = BTreeSet::new();
     let mut databases = Vec::with_capacity(raw.len());
     for (at, database) in raw.iter().enumerate() {
-        let made = one_database(read, &format!("databases[{at}]"), database)?;
+        let made = one_database(read, &format!("databases[{at}]"), database, timeouts)?;
         if !names.insert(made.name.clone()) {
             let key = format!("databases[{at}].name");
             return Err(read.refuse(&key, &made.name, "give each database once"));
@@ -260,7 +318,12 @@ pub(super) fn databases(
     Ok(databases)
 }
 
-fn one_database(read: &Reader<'_>, at: &str, raw: &raw::Database) -> Result<Database, ConfigError> {
+fn one_database(
+    read: &Reader<'_>,
+    at: &str,
+    raw: &raw::Database,
+    timeouts: &Timeouts,
+) -> Result<Database, ConfigError> {
     let key = |name: &str| format!("{at}.{name}");
     let name = read.text(&key("name"), raw.name.as_ref())?;
     let pool_max =
@@ -270,6 +333,7 @@ fn one_database(read: &Reader<'_>, at: &str, raw: &raw::Database) -> Result<Data
         dbname: read.text(&key("dbname"), raw.dbname.as_ref())?,
         pool_mode: read.word(&key("pool_mode"), raw.pool_mode.as_ref(), &POOL_MODES)?,
         pool_max: pool_max.transpose()?,
+        timeouts: own_timeouts(read, at, raw, timeouts)?,
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Config, Environment};
 use crate::admin::Setting;
 use crate::pool::PoolMode;
+use crate::pool::config::Testing;
 
 type Shown = Vec<(&'static str, String)>;
 
@@ -23,7 +24,7 @@ pub(super) fn settings(config: &Config) -> Vec<Setting> {
 }
 
 fn shown(config: &Config) -> Shown {
-    [listen(config), server(config), pool(config), pgbouncer(config)].concat()
+    [listen(config), server(config), pool(config), limits(config), pgbouncer(config)].concat()
 }
 
 fn listen(config: &Config) -> Shown {
@@ -72,9 +73,27 @@ fn pool(config: &Config) -> Shown {
         ("pool.reap_interval_ms", ms(pool.reap_interval)),
         ("pool.max_uses", pool.max_uses.to_string()),
         ("pool.max_lifetime_ms", ms(pool.max_lifetime)),
+        ("pool.reserve", pool.reserve.to_string()),
+        ("pool.reserve_after_ms", ms(pool.reserve_after)),
+        ("pool.test_on_borrow", truth(pool.test.on_borrow)),
+        ("pool.test_on_return", truth(pool.test.on_return)),
+        ("pool.test_while_idle", truth(pool.test.while_idle)),
+        ("pool.test_query", pool.test.query.to_string()),
+        ("pool.test_idle_interval_ms", ms(pool.test.idle_interval)),
         ("pool.statements_max", pool.statements_max.to_string()),
         ("pool.queue_len_max", pool.queue_len_max.to_string()),
         ("pool.pools_max", pool.pools_max.to_string()),
+    ]
+}
+
+fn limits(config: &Config) -> Shown {
+    let timeouts = &config.pool.timeouts;
+    let time = |time: Option<Duration>| ms(time.unwrap_or_default());
+    vec![
+        ("limits.query_timeout_ms", time(timeouts.query)),
+        ("limits.transaction_timeout_ms", time(timeouts.transaction)),
+        ("limits.idle_in_transaction_timeout_ms", time(timeouts.idle_in_transaction)),
+        ("limits.client_idle_timeout_ms", time(timeouts.client_idle)),
     ]
 }
 
@@ -90,6 +109,16 @@ fn pgbouncer(config: &Config) -> Shown {
         ("pool_mode", mode(pool.mode)),
         ("default_pool_size", pool.max.to_string()),
         ("min_pool_size", pool.min.to_string()),
+        ("reserve_pool_size", pool.reserve.to_string()),
+        ("reserve_pool_timeout", seconds(pool.reserve_after)),
+        ("query_timeout", seconds(pool.timeouts.query.unwrap_or_default())),
+        ("transaction_timeout", seconds(pool.timeouts.transaction.unwrap_or_default())),
+        (
+            "idle_transaction_timeout",
+            seconds(pool.timeouts.idle_in_transaction.unwrap_or_default()),
+        ),
+        ("client_idle_timeout", seconds(pool.timeouts.client_idle.unwrap_or_default())),
+        ("server_check_query", pool.test.query.to_string()),
         ("max_prepared_statements", pool.statements_max.to_string()),
         ("query_wait_timeout", seconds(pool.acquire_timeout)),
         ("server_idle_timeout", seconds(pool.idle_timeout)),
@@ -101,6 +130,10 @@ fn pgbouncer(config: &Config) -> Shown {
         ("stats_users", config.admin.stats_users.join(", ")),
         ("auth_user", config.auth.user.clone().unwrap_or_default()),
     ]
+}
+
+fn truth(testing: Testing) -> String {
+    (testing == Testing::On).to_string()
 }
 
 fn ms(time: Duration) -> String {

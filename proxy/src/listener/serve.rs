@@ -159,7 +159,7 @@ async fn attend(task: TaskGuard, place: Place, mut session: Box<Session>) {
 
 fn report(peer: &Peer, end: &SessionEnd) {
     match end {
-        SessionEnd::Malformed(_) | SessionEnd::Refused(_) => {
+        SessionEnd::Malformed(_) | SessionEnd::Refused(_) | SessionEnd::TimedOut(_) => {
             tracing::info!(%peer, %end, "a session was ended");
         }
         SessionEnd::ServerLost(_) => tracing::warn!(%peer, %end, "a session was lost"),

@@ -20,6 +20,7 @@ use crate::admin::Shutdown;
 use crate::listener::Config;
 use crate::listener::bind::{Share, Sockets};
 use crate::listener::console::{Desk, serve_requests};
+use crate::listener::overdue::enforce;
 use crate::listener::serve::{accept_tcp, accept_unix, cancel, welcome};
 use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
@@ -269,6 +270,7 @@ async fn work(seat: Seat, inbox: Inbox) {
         return;
     }
     spawn_local(serve_requests(Rc::clone(&worker), requests));
+    spawn_local(enforce(Rc::clone(&worker)));
     while let Some(order) = inbox.recv().await {
         match order {
             Order::Serve(client) => worker.spawn(welcome(Rc::clone(&worker), client)),

@@ -8,8 +8,9 @@ use std::rc::Rc;
 use crate::backend::dial::dial;
 use crate::backend::server::Server;
 use crate::pool::registry::PoolRefused;
-use crate::pool::shell::{AcquireError, Pool, PooledServer};
+use crate::pool::shell::Pool;
 use crate::pool::state::Full;
+use crate::pool::{AcquireError, PooledServer};
 
 /// The place of one such connection in the pool that all share; given up when dropped.
 #[derive(Debug)]

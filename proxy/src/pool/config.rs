@@ -1,6 +1,9 @@
 //! The settings of a pool. Every one has a unit, a default (the seed's) and a bound, which `config.rs` checks.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::pool::overdue::Timeouts;
 
 /// When a client gives its server connection back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,6 +15,55 @@ pub enum PoolMode {
     Transaction,
 }
 
+/// When server connections are tested, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Test {
+    /// Before an idle one is given to a client.
+    pub on_borrow: Testing,
+    /// Before one that a client gave back is given to another.
+    pub on_return: Testing,
+    /// While it is idle.
+    pub while_idle: Testing,
+    /// The statement that has to succeed. Empty for a look at the connection itself, which costs no round trip on borrow
+    /// and return, and one Sync while idle.
+    pub query: Arc<str>,
+    /// How long a connection may be idle untested.
+    pub idle_interval: Duration,
+}
+
+/// Whether connections are tested at some point of their life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Testing {
+    /// They are.
+    On,
+    /// They are taken as they are.
+    Off,
+}
+
+impl Default for Test {
+    fn default() -> Self {
+        Self {
+            on_borrow: Testing::On,
+            on_return: Testing::On,
+            while_idle: Testing::On,
+            query: Arc::from(""),
+            idle_interval: Duration::from_millis(30_000),
+        }
+    }
+}
+
+impl Test {
+    /// True when a client's connection costs a round trip before the client gets it.
+    pub fn asks_on_borrow(&self) -> bool {
+        self.on_borrow == Testing::On && !self.query.is_empty()
+    }
+
+    /// True when a connection costs a round trip after a client gave it back.
+    pub fn asks_on_return(&self) -> bool {
+        self.on_return == Testing::On && !self.query.is_empty()
+    }
+}
+
 /// Settings of one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -21,6 +73,10 @@ pub struct Config {
     pub min: usize,
     /// Server connections at most.
     pub max: usize,
+    /// Server connections beyond `max` for clients that have waited for `reserve_after`.
+    pub reserve: usize,
+    /// How long a client waits before the reserve is opened.
+    pub reserve_after: Duration,
     /// How long a request waits for a server connection.
     pub acquire_timeout: Duration,
     /// How long a server connection above `min` may be idle.
@@ -35,8 +91,12 @@ pub struct Config {
     pub down_after: Duration,
     /// Clients served before a connection is replaced.
     pub max_uses: u32,
-    /// Age at which a connection is replaced.
+    /// Age at which a connection is replaced at the latest.
     pub max_lifetime: Duration,
+    /// When connections are tested, and how.
+    pub test: Test,
+    /// How long clients may take.
+    pub timeouts: Timeouts,
     /// Named statements kept on each server connection.
     pub statements_max: usize,
     /// Requests that may wait at once.
@@ -51,6 +111,8 @@ impl Default for Config {
             mode: PoolMode::default(),
             min: 2,
             max: 10,
+            reserve: 0,
+            reserve_after: Duration::from_millis(5_000),
             acquire_timeout: Duration::from_millis(30_000),
             idle_timeout: Duration::from_millis(10_000),
             destroy_timeout: Duration::from_millis(5_000),
@@ -59,6 +121,8 @@ impl Default for Config {
             down_after: Duration::from_millis(5_000),
             max_uses: 7_500,
             max_lifetime: Duration::from_secs(3_600),
+            test: Test::default(),
+            timeouts: Timeouts::default(),
             statements_max: 200,
             queue_len_max: 10_000,
             pools_max: 1_000,

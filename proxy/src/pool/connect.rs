@@ -3,8 +3,9 @@
 //! Knows the pool's shell. Must not know who waits or why.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use aws_lc_rs::rand;
 use tokio::time::sleep;
 
 use crate::backend::dial::{ConnectError, dial};
@@ -80,9 +81,22 @@ async fn attempt(pool: &Rc<Pool>) -> Result<Box<Server>, ConnectError> {
         tracing::info!(pool = %pool.key, after_ms = failing.since.elapsed().as_millis(), "the server is back");
     }
     let mut server = Box::new(Server::new(dialed, pool.config.statements_max));
+    server.retires_at = server.created_at.checked_add(lifetime(pool.config.max_lifetime, chance()));
     server.schema = pool.interner.borrow().schema().clone();
     pool.greetings.borrow_mut().learn(&server);
     Ok(server)
+}
+
+/// A lifetime up to a tenth shorter than the longest, so that connections made together do not end together.
+fn lifetime(longest: Duration, chance: f64) -> Duration {
+    longest.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 10.0)
+}
+
+/// A number from 0 to 1.
+fn chance() -> f64 {
+    let mut bytes = [0; 2];
+    rand::fill(&mut bytes).expect("the system's random source never fails on Linux");
+    f64::from(u16::from_ne_bytes(bytes)) / f64::from(u16::MAX)
 }
 
 fn give_up(pool: &Rc<Pool>, permit: ConnectPermit) {
@@ -95,4 +109,20 @@ fn give_up(pool: &Rc<Pool>, permit: ConnectPermit) {
         tracing::debug!(pool = %pool.key, %error, "no server connection");
     }
     pool.refuse_waiters(&error);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_is_at_most_a_tenth_shorter_than_the_longest() {
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(lifetime(hour, 0.0), hour);
+        assert_eq!(lifetime(hour, 1.0), Duration::from_secs(3_240));
+        let drawn: std::collections::HashSet<_> =
+            (0..50).map(|_| lifetime(hour, chance())).collect();
+        assert!(drawn.len() > 25, "{} lifetimes for 50 connections", drawn.len());
+        assert!(drawn.iter().all(|drawn| (Duration::from_secs(3_240)..=hour).contains(drawn)));
+    }
 }

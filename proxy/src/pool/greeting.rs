@@ -10,7 +10,8 @@ use lru::LruCache;
 
 use crate::backend::server::{Server, ServerFault, Taint};
 use crate::backend::settings::Settings;
-use crate::pool::shell::{AcquireError, Pool};
+use crate::pool::refusal::AcquireError;
+use crate::pool::shell::Pool;
 
 /// Sets of startup parameters remembered for a pool.
 const GREETINGS_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");

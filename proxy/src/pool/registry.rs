@@ -18,11 +18,13 @@ use crate::backend::statement::SchemaEpoch;
 use crate::backend::target::Target;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::apart::{ApartError, Loan};
+use crate::pool::check::{test_and_give_back, test_and_put_back};
 use crate::pool::config::{Config, PoolMode};
 use crate::pool::connect::connect;
 use crate::pool::control::Gates;
 use crate::pool::counters::{Counters, Totals};
-use crate::pool::shell::{Chore, Pool, PoolKey, PoolSpec, PooledServer};
+use crate::pool::pooled_server::PooledServer;
+use crate::pool::shell::{Chore, Pool, PoolKey, PoolSpec};
 
 /// How pools are made: the settings for all, and what single databases have otherwise.
 #[derive(Clone, Debug)]
@@ -182,6 +184,7 @@ async fn do_chores(mut orders: mpsc::UnboundedReceiver<Chore>) {
         match chore {
             Chore::Connect(pool, permit) => drop(spawn_local(connect(pool, permit))),
             Chore::CleanUp(server) => drop(spawn_local(clean_up(server))),
+            Chore::Test(server) => drop(spawn_local(test_and_put_back(server))),
         }
     }
 }
@@ -189,7 +192,7 @@ async fn do_chores(mut orders: mpsc::UnboundedReceiver<Chore>) {
 async fn clean_up(mut server: PooledServer) {
     let pool = Rc::clone(server.pool());
     match reset(&mut server, &pool.target, pool.config.destroy_timeout).await {
-        Ok(()) if server.is_at_rest() => drop(server),
+        Ok(()) if server.is_at_rest() => test_and_give_back(server).await,
         Ok(()) => server.close(),
         Err(error) => {
             tracing::debug!(pool = %pool.key, %error, "a server connection is closed instead of reused");

@@ -9,9 +9,10 @@ use std::rc::{Rc, Weak};
 use std::time::{Instant, SystemTime};
 
 use crate::backend::settings::Settings;
-use crate::backend::vitals::Vitals;
+use crate::backend::vitals::{Vitals, Work};
 use crate::net::socket::Peer;
 use crate::pool::counters::{Count, Counters};
+use crate::pool::overdue::Overdue;
 use crate::router::holds::Holds;
 
 /// All that is known of a pool's connections.
@@ -40,6 +41,10 @@ pub struct ClientEntry {
     pub counters: Rc<Counters>,
     /// When its last request began.
     pub requested_at: Cell<Option<Instant>>,
+    /// Since when it asks for nothing, outside of a transaction; none while it does.
+    pub rested_at: Cell<Option<Instant>>,
+    /// For what it took too long.
+    pub overdue: Cell<Option<Overdue>>,
     /// Named statements that it has.
     pub statements: Cell<usize>,
     /// Since when it waits for a server connection.
@@ -90,6 +95,8 @@ impl Roster {
             connected_at: SystemTime::now(),
             counters: Rc::clone(&self.counters),
             requested_at: Cell::new(None),
+            rested_at: Cell::new(Some(Instant::now())),
+            overdue: Cell::new(None),
             statements: Cell::new(0),
             waiting_since: Cell::new(None),
             server: Cell::new(0),
@@ -110,6 +117,11 @@ impl Roster {
     /// The clients in the order of their numbers.
     pub fn clients(&self) -> Vec<Rc<ClientEntry>> {
         self.clients.borrow().values().map(Rc::clone).collect()
+    }
+
+    /// The client of this number.
+    pub fn client(&self, id: u32) -> Option<Rc<ClientEntry>> {
+        self.clients.borrow().get(&id).map(Rc::clone)
     }
 
     /// The server connections that are open.
@@ -134,6 +146,7 @@ impl ClientEntry {
     /// Notes which server connection serves the client from now on.
     pub fn attach(&self, vitals: &Vitals) {
         vitals.client.set(self.id);
+        vitals.work.set(Work::Rest);
         self.server.set(vitals.key.pid);
         self.counters.add(Count::Assignments, 1);
     }
@@ -142,6 +155,7 @@ impl ClientEntry {
     pub fn detach(&self, vitals: &Vitals) {
         vitals.client.set(0);
         self.server.set(0);
+        self.overdue.set(None);
         self.pin.set(None);
     }
 

@@ -3,7 +3,6 @@
 //! Owned by one worker thread, so nothing here locks. Must not know clients.
 
 use std::cell::{Cell, RefCell};
-use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,15 +12,16 @@ use tokio::time::timeout;
 
 use crate::backend::dial::{ConnectError, Login};
 use crate::backend::secret::Secret;
-use crate::backend::server::{Server, ServerFault, Taint};
+use crate::backend::server::{Server, Taint};
 use crate::backend::statement::{Interner, SchemaEpoch};
 use crate::backend::target::Target;
-use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::apart::Loan;
-use crate::pool::config::Config;
+use crate::pool::config::{Config, Testing};
 use crate::pool::connect::Outage;
 use crate::pool::counters::Counters;
 use crate::pool::greeting::Greetings;
+use crate::pool::pooled_server::PooledServer;
+use crate::pool::refusal::AcquireError;
 use crate::pool::roster::{ClientEntry, Roster};
 use crate::pool::state::{ConnectPermit, PoolState, Release, WaiterId};
 
@@ -67,26 +67,8 @@ pub enum Chore {
     Connect(Rc<Pool>, ConnectPermit),
     /// Make a connection fit for the next client, or close it.
     CleanUp(PooledServer),
-}
-
-/// Why a request got no server connection.
-#[derive(Debug, thiserror::Error)]
-pub enum AcquireError {
-    /// As many requests wait as may.
-    #[error("too many requests wait for a server connection (limit {0})")]
-    QueueFull(usize),
-    /// None became free in time.
-    #[error("no server connection became free within {0} ms")]
-    Timeout(u128),
-    /// All are in use, and one that the client would keep is not waited for.
-    #[error("all {0} server connections of the pool are in use")]
-    Full(usize),
-    /// The server cannot be reached or refuses the login.
-    #[error("{0}")]
-    NoServer(Rc<ConnectError>),
-    /// The server connection failed while it was made ready for this client.
-    #[error("{0}")]
-    Server(#[from] ServerFault),
+    /// See whether an idle connection is still good.
+    Test(PooledServer),
 }
 
 /// How a pool is made.
@@ -115,6 +97,7 @@ impl Pool {
         chores: mpsc::UnboundedSender<Chore>,
     ) -> Rc<Self> {
         let state = PoolState::new(spec.config.max, spec.config.queue_len_max);
+        let state = state.with_reserve(spec.config.reserve);
         Rc::new(Self {
             key,
             target: spec.target,
@@ -142,7 +125,7 @@ impl Pool {
     /// # Cancel safety
     /// Cancel safe: a connection handed over to a dropped future goes to the next waiter.
     pub async fn acquire(self: &Rc<Self>) -> Result<PooledServer, AcquireError> {
-        if let Some(server) = self.take_idle() {
+        if let Some(server) = self.borrow().await {
             return Ok(server);
         }
         if let Some(error) = self.outage.borrow().refuses_now(&self.config) {
@@ -159,7 +142,7 @@ impl Pool {
         self: &Rc<Self>,
         client: &ClientEntry,
     ) -> Result<PooledServer, AcquireError> {
-        if let Some(server) = self.take_idle() {
+        if let Some(server) = self.borrow().await {
             return Ok(server);
         }
         let _waiting = client.wait();
@@ -198,6 +181,7 @@ impl Pool {
         );
         drop(state);
         reaped.iter_mut().for_each(|server| server.say_goodbye());
+        self.test_idle();
         self.open_for_min(min);
     }
 
@@ -243,6 +227,13 @@ impl Pool {
         }
     }
 
+    fn open_for_overdue(self: &Rc<Self>) {
+        let permit = self.state.borrow_mut().permit_for_overdue();
+        if let Some(permit) = permit {
+            self.order(Chore::Connect(Rc::clone(self), permit));
+        }
+    }
+
     fn open_for_min(self: &Rc<Self>, min: usize) {
         if self.outage.borrow().is_on() {
             return;
@@ -252,9 +243,12 @@ impl Pool {
         }
     }
 
-    fn take_idle(self: &Rc<Self>) -> Option<PooledServer> {
+    pub(super) fn take_idle(self: &Rc<Self>) -> Option<PooledServer> {
         loop {
             let mut server = self.state.borrow_mut().take_idle()?;
+            if self.config.test.on_borrow == Testing::Off {
+                return Some(PooledServer::new(server, self));
+            }
             match server.check_idle() {
                 Ok(()) => return Some(PooledServer::new(server, self)),
                 Err(fault) => {
@@ -271,11 +265,25 @@ impl Pool {
         let id = queued.map_err(|_| AcquireError::QueueFull(self.config.queue_len_max))?;
         let _place = Place { pool: self, id };
         self.open_for_waiters();
-        match timeout(self.config.acquire_timeout, receiver).await {
+        match timeout(self.config.acquire_timeout, self.receive(receiver)).await {
             Ok(Ok(Ok(server))) => Ok(server),
             Ok(Ok(Err(error))) => Err(AcquireError::NoServer(error)),
             Ok(Err(_)) | Err(_) => Err(self.waited_in_vain()),
         }
+    }
+
+    /// Waits for what is handed over; after a while the reserve is opened.
+    async fn receive<T>(
+        self: &Rc<Self>,
+        mut receiver: oneshot::Receiver<T>,
+    ) -> Result<T, oneshot::error::RecvError> {
+        if self.config.reserve > 0 {
+            if let Ok(received) = timeout(self.config.reserve_after, &mut receiver).await {
+                return received;
+            }
+            self.open_for_overdue();
+        }
+        receiver.await
     }
 
     fn waited_in_vain(&self) -> AcquireError {
@@ -292,55 +300,66 @@ impl Pool {
     }
 
     /// INVARIANT I4 and I6: only a connection at rest, untainted and with no cancel request under way changes hands.
-    fn recycle(self: &Rc<Self>, mut server: Box<Server>) {
+    pub(super) fn recycle(self: &Rc<Self>, mut server: Box<Server>) {
         server.vitals.client.set(0);
         if self.loan.is_some() {
             server.say_goodbye();
             return self.discard(server);
         }
         let fit = server.is_at_rest() && server.taint == Taint::Clean && server.cancels.get() == 0;
-        if fit {
+        if fit && !self.config.test.asks_on_return() {
             self.put_back(server);
         } else {
             self.order(Chore::CleanUp(PooledServer::new(server, self)));
         }
     }
 
-    fn put_back(self: &Rc<Self>, mut server: Box<Server>) {
+    pub(super) fn put_back(self: &Rc<Self>, mut server: Box<Server>) {
+        server.idle_since = Instant::now();
+        self.settle(server);
+    }
+
+    /// Hands a connection that is fit for anybody to the longest waiter, or keeps it, or closes it when its time has come.
+    pub(super) fn settle(self: &Rc<Self>, mut server: Box<Server>) {
         let refused = |state: &PoolState<_, _>| state.is_over_max() || state.is_paused();
         if self.is_expired(&server) || refused(&self.state.borrow()) {
             server.say_goodbye();
             return self.discard(server);
         }
-        server.idle_since = Instant::now();
         let release = self.state.borrow_mut().release(server);
         self.deliver(release);
     }
 
-    fn discard(self: &Rc<Self>, server: Box<Server>) {
+    pub(super) fn discard(self: &Rc<Self>, server: Box<Server>) {
         drop(server);
         self.state.borrow_mut().closed();
         self.open_for_waiters();
     }
 
     fn deliver(self: &Rc<Self>, release: Release<Box<Server>, Waiter>) {
-        if let Release::HandOver(waiter, server) = release {
+        match release {
             // A waiter that is gone gives the guard back, and dropping it serves the next one.
-            let _ = waiter.send(Ok(PooledServer::new(server, self)));
+            Release::HandOver(waiter, server) => {
+                let _ = waiter.send(Ok(PooledServer::new(server, self)));
+            }
+            Release::Surplus(mut server) => server.say_goodbye(),
+            Release::Idle => {}
         }
     }
 
     fn is_expired(&self, server: &Server) -> bool {
         server.vitals.close_needed.get()
             || server.uses >= self.config.max_uses
-            || server.created_at.elapsed() > self.config.max_lifetime
+            || server.retires_at.is_some_and(|at| Instant::now() >= at)
     }
 
-    fn order(&self, chore: Chore) {
+    pub(super) fn order(&self, chore: Chore) {
         match self.chores.send(chore) {
             Ok(()) => {}
             // The worker is gone: its connections close with it.
-            Err(mpsc::error::SendError(Chore::CleanUp(server))) => server.forget(),
+            Err(mpsc::error::SendError(Chore::CleanUp(server) | Chore::Test(server))) => {
+                server.forget();
+            }
             Err(mpsc::error::SendError(Chore::Connect(pool, permit))) => {
                 pool.state.borrow_mut().connect_failed(permit);
             }
@@ -373,96 +392,5 @@ pub struct ClientGuard(Rc<Pool>);
 impl Drop for ClientGuard {
     fn drop(&mut self) {
         self.0.clients.set(self.0.clients.get() - 1);
-    }
-}
-
-/// A server connection in use. Dropping it gives it back: at once when it is at rest, else by way of a clean-up.
-#[derive(Debug)]
-pub struct PooledServer {
-    server: Option<Box<Server>>,
-    pool: Rc<Pool>,
-}
-
-impl PooledServer {
-    pub(super) fn new(server: Box<Server>, pool: &Rc<Pool>) -> Self {
-        Self { server: Some(server), pool: Rc::clone(pool) }
-    }
-
-    /// Closes the connection instead of giving it back.
-    pub fn close(mut self) {
-        if let Some(mut server) = self.server.take() {
-            server.say_goodbye();
-            self.pool.discard(server);
-        }
-    }
-
-    /// The pool it belongs to.
-    pub fn pool(&self) -> &Rc<Pool> {
-        &self.pool
-    }
-
-    fn forget(mut self) {
-        self.server = None;
-    }
-}
-
-impl Drop for PooledServer {
-    fn drop(&mut self) {
-        if let Some(server) = self.server.take() {
-            self.pool.recycle(server);
-        }
-    }
-}
-
-impl Deref for PooledServer {
-    type Target = Server;
-
-    fn deref(&self) -> &Server {
-        self.server.as_deref().expect("a guard holds its server until it is dropped or closed")
-    }
-}
-
-impl DerefMut for PooledServer {
-    fn deref_mut(&mut self) -> &mut Server {
-        self.server.as_deref_mut().expect("a guard holds its server until it is dropped or closed")
-    }
-}
-
-impl ClientFacing for AcquireError {
-    fn sqlstate(&self) -> SqlState {
-        match self {
-            Self::QueueFull(_) | Self::Timeout(_) | Self::Full(_) => SqlState::TOO_MANY_CONNECTIONS,
-            Self::NoServer(error) => error.sqlstate(),
-            Self::Server(ServerFault::Refused(error)) => error.sqlstate(),
-            Self::Server(_) => SqlState::CONNECTION_FAILURE,
-        }
-    }
-
-    fn severity(&self) -> Severity {
-        Severity::Error
-    }
-
-    fn message(&self) -> String {
-        match self {
-            Self::NoServer(error) => error.message(),
-            Self::Server(ServerFault::Refused(error)) => error.message.clone(),
-            other => other.to_string(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::QueueFull(_) => Some("Try again later, or raise pool.queue_len_max.".into()),
-            Self::Timeout(_) => Some(
-                "All connections of the pool are in use. Try again, shorten transactions, or raise pool.max \
-                 (DB_POOL_MAX)."
-                    .into(),
-            ),
-            Self::Full(_) => Some(
-                "A replication connection is kept while its client stays. Raise pool.max (DB_POOL_MAX).".into(),
-            ),
-            Self::NoServer(error) => error.hint(),
-            Self::Server(_) => None,
-        }
     }
 }

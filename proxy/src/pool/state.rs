@@ -22,6 +22,7 @@ pub struct PoolState<S, W> {
     active: usize,
     connecting: usize,
     max: usize,
+    reserve: usize,
     queue_len_max: usize,
     paused: bool,
 }
@@ -41,6 +42,8 @@ pub enum Release<S, W> {
     HandOver(W, S),
     /// It is idle in the pool.
     Idle,
+    /// Nobody waits and there are more than the maximum: it is out of the pool and to be closed.
+    Surplus(S),
 }
 
 impl<S, W> PoolState<S, W> {
@@ -54,9 +57,15 @@ impl<S, W> PoolState<S, W> {
             active: 0,
             connecting: 0,
             max,
+            reserve: 0,
             queue_len_max,
             paused: false,
         }
+    }
+
+    /// The same with `reserve` connections beyond the maximum for those who wait too long.
+    pub fn with_reserve(self, reserve: usize) -> Self {
+        Self { reserve, ..self }
     }
 
     /// The most recently used idle connection, unless somebody waits already.
@@ -105,6 +114,13 @@ impl<S, W> PoolState<S, W> {
         Ok(())
     }
 
+    /// Permission to open one more connection for a waiter that waited too long, out of the reserve when there is no
+    /// other way.
+    pub fn permit_for_overdue(&mut self) -> Option<ConnectPermit> {
+        let needed = self.connecting < self.waiters.len();
+        needed.then(|| self.permit_within(self.max + self.reserve)).flatten()
+    }
+
     /// A new connection is there: the permit is spent.
     pub fn connected(&mut self, permit: ConnectPermit, server: S) -> Release<S, W> {
         self.connecting -= 1;
@@ -127,6 +143,9 @@ impl<S, W> PoolState<S, W> {
             return Release::HandOver(waiter, server);
         }
         self.active -= 1;
+        if self.total() >= self.max {
+            return Release::Surplus(server);
+        }
         self.idle.push(server);
         Release::Idle
     }
@@ -153,6 +172,13 @@ impl<S, W> PoolState<S, W> {
             }
         }
         reaped
+    }
+
+    /// Takes out up to `len_max` idle connections that `is_due`, as if a client had them: they are released or closed.
+    pub fn borrow_idle(&mut self, len_max: usize, is_due: impl FnMut(&S) -> bool) -> Vec<S> {
+        let borrowed = self.reap(len_max, is_due);
+        self.active += borrowed.len();
+        borrowed
     }
 
     /// Changes the maximum; connections above it go as they become free.
@@ -205,13 +231,17 @@ impl<S, W> PoolState<S, W> {
         self.waiters.len()
     }
 
-    /// True when there are more connections than the maximum, which was lowered meanwhile.
+    /// True when there are more connections than the maximum and the reserve: it was lowered meanwhile.
     pub fn is_over_max(&self) -> bool {
-        self.total() > self.max
+        self.total() > self.max + self.reserve
     }
 
     fn permit(&mut self) -> Option<ConnectPermit> {
-        (self.total() < self.max && !self.paused).then(|| {
+        self.permit_within(self.max)
+    }
+
+    fn permit_within(&mut self, max: usize) -> Option<ConnectPermit> {
+        (self.total() < max && !self.paused).then(|| {
             self.connecting += 1;
             ConnectPermit(())
         })
@@ -270,9 +300,38 @@ mod tests {
         assert!(state.permit_for_waiters().is_some());
     }
 
+    #[test]
+    fn the_reserve_is_for_those_who_wait_too_long_and_goes_when_nobody_waits() {
+        let mut state = PoolState::new(1, 10).with_reserve(1);
+        state.enqueue('a').unwrap();
+        let first = state.permit_for_waiters().unwrap();
+        assert_eq!(state.connected(first, 1), Release::HandOver('a', 1));
+        for waiter in ['b', 'c', 'd'] {
+            state.enqueue(waiter).unwrap();
+        }
+        assert!(state.permit_for_waiters().is_none(), "the maximum is reached");
+        let extra = state.permit_for_overdue().unwrap();
+        assert!(state.permit_for_overdue().is_none(), "so is the reserve");
+        assert_eq!(state.connected(extra, 2), Release::HandOver('b', 2));
+        assert_eq!(state.release(2), Release::HandOver('c', 2));
+        assert_eq!(state.release(1), Release::HandOver('d', 1));
+        assert_eq!(state.release(2), Release::Surplus(2));
+        assert_eq!(state.release(1), Release::Idle);
+    }
+
+    #[test]
+    fn the_reserve_is_not_opened_for_nobody() {
+        let mut state: PoolState<u32, char> = PoolState::new(1, 10).with_reserve(5);
+        let id = state.enqueue('a').unwrap();
+        state.abandon(id);
+        assert!(state.permit_for_overdue().is_none());
+    }
+
     #[derive(Clone, Debug)]
     enum Op {
         Acquire,
+        Overdue,
+        Borrow,
         Connected,
         ConnectFailed,
         Release,
@@ -284,6 +343,8 @@ mod tests {
     fn op() -> impl Strategy<Value = Op> {
         prop_oneof![
             4 => Just(Op::Acquire),
+            1 => Just(Op::Overdue),
+            1 => Just(Op::Borrow),
             2 => Just(Op::Connected),
             1 => Just(Op::ConnectFailed),
             4 => Just(Op::Release),
@@ -309,6 +370,8 @@ mod tests {
                 let (_, first) = self.waiting.pop_front().expect("a waiter that was enqueued");
                 assert_eq!(client, first, "first come, first served");
                 self.in_use.push(server);
+            } else if let Release::Surplus(_) = release {
+                assert!(self.waiting.is_empty(), "a connection is closed while somebody waits");
             }
         }
 
@@ -318,6 +381,8 @@ mod tests {
                     Some(server) => self.in_use.push(server),
                     None => self.enqueue(state),
                 },
+                Op::Overdue => self.permits.extend(state.permit_for_overdue()),
+                Op::Borrow => self.in_use.extend(state.borrow_idle(1, |_| true)),
                 Op::Connected => {
                     if let Some(permit) = self.permits.pop() {
                         self.next_server += 1;
@@ -356,11 +421,13 @@ mod tests {
     proptest! {
         #[test]
         fn the_counts_are_exact_and_no_waiter_is_lost(ops in prop::collection::vec(op(), 1..200)) {
-            let mut state = PoolState::new(3, 5);
+            let mut state = PoolState::new(3, 5).with_reserve(2);
             let mut model = Model::default();
             for op in ops {
                 model.apply(&mut state, op);
-                prop_assert!(state.total() <= 3);
+                prop_assert!(state.total() <= 5);
+                let over = state.total() > 3 && state.idle_len() > 0;
+                prop_assert!(!over, "the reserve idles");
                 prop_assert_eq!(state.active, model.in_use.len());
                 prop_assert_eq!(state.connecting, model.permits.len());
                 prop_assert_eq!(state.waiting_len(), model.waiting.len());

@@ -73,7 +73,8 @@ impl Pair {
     fn down(&mut self, bytes: &[u8]) -> Vec<u8> {
         fill(&mut self.server.buffer, bytes);
         let mut sink = Vec::new();
-        let mut downstream = Downstream { client: &mut self.client, server: &mut self.server };
+        let mut downstream =
+            Downstream { client: &mut self.client, server: &mut self.server, overdue: None };
         downstream.process().expect("the server keeps to the protocol");
         let mut cx = Context::from_waker(Waker::noop());
         let written = self.client.down.poll_write(&mut self.server.buffer, &mut sink, &mut cx);

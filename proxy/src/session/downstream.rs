@@ -8,11 +8,12 @@ use std::rc::Rc;
 use crate::backend::report::is_report;
 use crate::backend::server::{Server, ServerFault, parameter};
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::pool::overdue::Overdue;
 use crate::router::command::Reset;
 use crate::router::holds::Holds;
 use crate::session::client::{Client, Resetting};
 use crate::wire::buffer::Buffer;
-use crate::wire::error_response::error_response;
+use crate::wire::error_response::{ServerError, error_response};
 use crate::wire::greeting::{parameter_status, ready_for_query};
 use crate::wire::header::{HEADER_LEN, Header};
 use crate::wire::outstanding::{Answer, Disposition, Expect, LocalReply, Owed};
@@ -31,6 +32,8 @@ pub struct Downstream<'a> {
     pub client: &'a mut Client,
     /// Who gives them.
     pub server: &'a mut Server,
+    /// Set when the proxy has cancelled the client's query, which took too long.
+    pub overdue: Option<Overdue>,
 }
 
 impl Downstream<'_> {
@@ -152,6 +155,9 @@ impl Downstream<'_> {
     /// connection started with, and names that statements have on servers.
     fn replace(&mut self, tag: BackendTag, message: &[u8]) -> Option<Vec<u8>> {
         match tag {
+            BackendTag::ErrorResponse if self.is_overdue(message) => {
+                self.overdue.map(|overdue| error_response(&overdue))
+            }
             BackendTag::ErrorResponse => {
                 let clash = self.client.clash.take()?;
                 Some(renamed(message, &clash.on_server, &clash.name))
@@ -164,6 +170,11 @@ impl Downstream<'_> {
             BackendTag::ReadyForQuery => self.end_reset(message),
             _ => None,
         }
+    }
+
+    /// True for the error that a query ended with because the proxy cancelled it.
+    fn is_overdue(&self, message: &[u8]) -> bool {
+        self.overdue.is_some() && ServerError::read(message).sqlstate == SqlState::QUERY_CANCELED
     }
 
     /// What a client is told at the end of a RESET: the values that are now others, as PostgreSQL reports them.

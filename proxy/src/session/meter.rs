@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use crate::backend::server::Server;
+use crate::backend::vitals::Work;
 use crate::pool::counters::Count;
 use crate::pool::roster::ClientEntry;
 use crate::router::holds::Holds;
@@ -16,6 +17,7 @@ use crate::wire::tag::TransactionStatus;
 pub struct Meter {
     query_since: Option<Instant>,
     transaction_since: Option<Instant>,
+    answers: u32,
 }
 
 impl Meter {
@@ -29,6 +31,11 @@ impl Meter {
         match (self.query_since, works) {
             (None, true) => self.begin(entry, server),
             (Some(since), false) => self.end(entry, server, holds, since),
+            // The next one of a pipeline begins.
+            (Some(_), true) if self.answers != server.vitals.answers.get() => {
+                self.answers = server.vitals.answers.get();
+                server.vitals.work.set(Work::Query(Instant::now()));
+            }
             (None, false)
                 if entry.holds() != holds && server.status() == TransactionStatus::Idle =>
             {
@@ -55,16 +62,27 @@ impl Meter {
         self.query_since = Some(now);
         self.transaction_since.get_or_insert(now);
         entry.requested_at.set(Some(now));
-        server.vitals.requested_at.set(Some(now));
+        entry.rested_at.set(None);
+        let vitals = &server.vitals;
+        vitals.requested_at.set(Some(now));
+        vitals.work.set(Work::Query(now));
+        vitals.transaction_since.set(self.transaction_since);
+        self.answers = vitals.answers.get();
     }
 
     fn end(&mut self, entry: &ClientEntry, server: &Server, holds: Holds, since: Instant) {
         let now = Instant::now();
         self.query_since = None;
         entry.counters.add_time(Count::QueryUs, now - since);
-        if server.status() != TransactionStatus::Idle {
-            return;
+        // A cancel request under way may still hit what the client asks next.
+        if server.cancels.get() == 0 {
+            entry.overdue.set(None);
         }
+        if server.status() != TransactionStatus::Idle {
+            return server.vitals.work.set(Work::InTransaction(now));
+        }
+        server.vitals.work.set(Work::Rest);
+        entry.rested_at.set(Some(now));
         if let Some(since) = self.transaction_since.take() {
             entry.counters.add_time(Count::TransactionUs, now - since);
         }

@@ -153,7 +153,11 @@ impl Relay<'_> {
     /// Server to client, as far as both sockets go without waiting. Ready when the server connection is free.
     fn poll_down(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, RelayEnd> {
         loop {
-            let mut downstream = Downstream { client: self.client, server: self.server };
+            let mut downstream = Downstream {
+                client: self.client,
+                server: self.server,
+                overdue: self.entry.overdue.get(),
+            };
             downstream.process().map_err(RelayEnd::ServerLost)?;
             match self.client.down.poll_write(&mut self.server.buffer, &mut self.client.stream, cx)
             {

@@ -6,12 +6,14 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Instant;
 
 use tokio::time::timeout;
 
 use crate::backend::server::{Server, ServerFault, Taint, Unfinished};
 use crate::backend::settings::Settings;
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::pool::overdue::{Overdue, Verdict};
 use crate::pool::roster::Entered;
 use crate::pool::shell::ClientGuard;
 use crate::pool::{AcquireError, Pool, PoolMode, PooledServer};
@@ -58,6 +60,9 @@ pub enum SessionEnd {
     /// The proxy shuts down.
     #[error("terminating connection due to administrator command")]
     Ending,
+    /// It took too long.
+    #[error("{}", .0.message())]
+    TimedOut(Overdue),
     /// The client broke the protocol.
     #[error("{0}")]
     Malformed(#[from] FrameError),
@@ -85,7 +90,7 @@ impl Session {
             let mut serving = pin!(self.serve_as_it_came());
             poll_fn(|cx| slot.poll_unless_killed(serving.as_mut(), cx)).await
         };
-        let end = end.unwrap_or_else(|| Box::new(SessionEnd::Ending));
+        let end = end.unwrap_or_else(|| Box::new(self.killed()));
         if end.is_to_be_told() {
             Box::pin(self.client.farewell(&*end)).await;
         }
@@ -100,10 +105,19 @@ impl Session {
         }
     }
 
+    /// What the server connection did is no more the client's to cancel.
+    fn killed(&self) -> SessionEnd {
+        self.open.slot.rest();
+        match self.entered.entry.overdue.get() {
+            Some(overdue) if overdue.verdict == Verdict::End => SessionEnd::TimedOut(overdue),
+            _ => SessionEnd::Ending,
+        }
+    }
+
     async fn serve(&mut self) -> Box<SessionEnd> {
         loop {
             let end = match request::next(&mut self.client, &self.open.slot).await {
-                Request::Ready => Box::pin(self.request()).await,
+                Request::Ready => self.request().await,
                 Request::Left => Some(SessionEnd::Left),
                 Request::Lost => Some(SessionEnd::Lost),
                 Request::Ending => Some(SessionEnd::Ending),
@@ -115,8 +129,16 @@ impl Session {
         }
     }
 
-    /// Deals with one request; none when the session goes on.
+    /// Deals with one request; none when the session goes on. The client counts as idle before and after.
     async fn request(&mut self) -> Option<SessionEnd> {
+        self.entered.entry.rested_at.set(None);
+        let end = Box::pin(self.answer()).await;
+        let rested_at = &self.entered.entry.rested_at;
+        rested_at.set(rested_at.get().or_else(|| Some(Instant::now())));
+        end
+    }
+
+    async fn answer(&mut self) -> Option<SessionEnd> {
         let sent = match self.answer_locally() {
             Some(reply) => self.client.send(&reply).await,
             None => match self.attach().await {
@@ -277,6 +299,7 @@ impl ClientFacing for SessionEnd {
     fn sqlstate(&self) -> SqlState {
         match self {
             Self::Malformed(_) => SqlState::PROTOCOL_VIOLATION,
+            Self::TimedOut(overdue) => overdue.sqlstate(),
             Self::Refused(_) => SqlState::PROGRAM_LIMIT_EXCEEDED,
             Self::ServerLost(_) | Self::ServerEnded => SqlState::CONNECTION_FAILURE,
             Self::Left | Self::Lost | Self::Ending => SqlState::ADMIN_SHUTDOWN,
@@ -297,6 +320,7 @@ impl ClientFacing for SessionEnd {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::TimedOut(overdue) => overdue.hint(),
             Self::ServerLost(_) => Some(
                 "Connect again. Whether a statement that was running took effect is not known."
                     .into(),

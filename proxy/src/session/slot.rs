@@ -173,6 +173,14 @@ impl Slots {
         }
     }
 
+    /// Cancels what the session whose client was told this process id runs.
+    pub async fn cancel_session(&self, pid: u32) {
+        let slot = self.slots.borrow().get(&pid).map(Rc::clone);
+        if let Some(slot) = slot {
+            slot.cancel().await;
+        }
+    }
+
     /// Tells all sessions to end, those still to come included.
     pub fn end_all(&self) {
         self.ending.set(true);

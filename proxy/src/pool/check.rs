@@ -1,0 +1,93 @@
+//! Testing server connections before, after and between their use. One that fails is closed and nobody notices.
+//!
+//! Must not know clients.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use tokio::time::timeout;
+
+use crate::backend::server::{Server, ServerFault};
+use crate::pool::PooledServer;
+use crate::pool::config::Testing;
+use crate::pool::shell::{Chore, Pool};
+
+impl Pool {
+    /// An idle connection that passes its test; those that do not are closed.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a connection in the middle of its test is cleaned up.
+    pub(super) async fn borrow(self: &Rc<Self>) -> Option<PooledServer> {
+        loop {
+            let server = self.take_idle()?;
+            if !self.config.test.asks_on_borrow() {
+                return Some(server);
+            }
+            if let Some(server) = test(server).await {
+                return Some(server);
+            }
+        }
+    }
+
+    /// Has idle connections tested whose turn has come. Half of them stay where they are, for clients that come meanwhile.
+    pub(super) fn test_idle(self: &Rc<Self>) {
+        let config = &self.config.test;
+        if config.while_idle == Testing::Off {
+            return;
+        }
+        let now = Instant::now();
+        let rested = |server: &Server| now - server.tested_at.max(server.idle_since);
+        let due = {
+            let mut state = self.state.borrow_mut();
+            let half = state.idle_len().div_ceil(2);
+            state.borrow_idle(half, |server| rested(server) >= config.idle_interval)
+        };
+        due.into_iter().for_each(|server| self.order(Chore::Test(PooledServer::new(server, self))));
+    }
+}
+
+/// Tests a connection that was idle and puts it back.
+///
+/// # Cancel safety
+/// As [`test`].
+pub(super) async fn test_and_put_back(server: PooledServer) {
+    if let Some(server) = test(server).await {
+        server.give_back_idle();
+    }
+}
+
+/// Gives back a connection that was cleaned up behind a client, after the test that the settings ask for.
+///
+/// # Cancel safety
+/// As [`test`].
+pub(super) async fn test_and_give_back(server: PooledServer) {
+    if !server.pool().config.test.asks_on_return() {
+        return drop(server);
+    }
+    if let Some(server) = test(server).await {
+        server.give_back();
+    }
+}
+
+/// The connection, if it passes the test; else it is closed. Takes at most the destroy timeout.
+///
+/// # Cancel safety
+/// Cancel safe: the guard cleans up.
+async fn test(mut server: PooledServer) -> Option<PooledServer> {
+    let pool = Rc::clone(server.pool());
+    let answer = timeout(pool.config.destroy_timeout, server.test(&pool.config.test.query)).await;
+    match answer {
+        Ok(Ok(())) if server.is_at_rest() => {
+            server.tested_at = Instant::now();
+            return Some(server);
+        }
+        Ok(Ok(())) => tracing::warn!(pool = %pool.key, "pool.test_query leaves a transaction open"),
+        Ok(Err(ServerFault::Refused(error))) if !error.is_fatal() => {
+            tracing::warn!(pool = %pool.key, error = error.message, "the server refuses pool.test_query");
+        }
+        Ok(Err(fault)) => tracing::debug!(pool = %pool.key, %fault, "a server connection is gone"),
+        Err(_) => tracing::debug!(pool = %pool.key, "a server connection did not answer its test"),
+    }
+    server.close();
+    None
+}

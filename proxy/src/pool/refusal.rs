@@ -1,0 +1,68 @@
+//! Why a request got no server connection, and what its client is told.
+//!
+//! Must not know who asked.
+
+use std::rc::Rc;
+
+use crate::backend::dial::ConnectError;
+use crate::backend::server::ServerFault;
+use crate::error::{ClientFacing, Severity, SqlState};
+
+/// Why a request got no server connection.
+#[derive(Debug, thiserror::Error)]
+pub enum AcquireError {
+    /// As many requests wait as may.
+    #[error("too many requests wait for a server connection (limit {0})")]
+    QueueFull(usize),
+    /// None became free in time.
+    #[error("no server connection became free within {0} ms")]
+    Timeout(u128),
+    /// All are in use, and one that the client would keep is not waited for.
+    #[error("all {0} server connections of the pool are in use")]
+    Full(usize),
+    /// The server cannot be reached or refuses the login.
+    #[error("{0}")]
+    NoServer(Rc<ConnectError>),
+    /// The server connection failed while it was made ready for this client.
+    #[error("{0}")]
+    Server(#[from] ServerFault),
+}
+
+impl ClientFacing for AcquireError {
+    fn sqlstate(&self) -> SqlState {
+        match self {
+            Self::QueueFull(_) | Self::Timeout(_) | Self::Full(_) => SqlState::TOO_MANY_CONNECTIONS,
+            Self::NoServer(error) => error.sqlstate(),
+            Self::Server(ServerFault::Refused(error)) => error.sqlstate(),
+            Self::Server(_) => SqlState::CONNECTION_FAILURE,
+        }
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Error
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::NoServer(error) => error.message(),
+            Self::Server(ServerFault::Refused(error)) => error.message.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::QueueFull(_) => Some("Try again later, or raise pool.queue_len_max.".into()),
+            Self::Timeout(_) => Some(
+                "All connections of the pool are in use. Try again, shorten transactions, or raise pool.max \
+                 (DB_POOL_MAX)."
+                    .into(),
+            ),
+            Self::Full(_) => Some(
+                "A replication connection is kept while its client stays. Raise pool.max (DB_POOL_MAX).".into(),
+            ),
+            Self::NoServer(error) => error.hint(),
+            Self::Server(_) => None,
+        }
+    }
+}
