@@ -114,7 +114,15 @@ async fn replaced_by(setting: &str) {
     let well = backend_pid(&client).await;
     assert_eq!(backend_pid(&client).await, well, "it is kept while it is well");
     setup.batch_execute("truncate healthy").await.unwrap();
-    wait::until("it is replaced", || async { backend_pid(&client).await != well }).await;
+    let there = format!("select count(*) from pg_stat_activity where pid = {well}");
+    wait::until("it is closed", || async {
+        if setting != "pool.test_while_idle" {
+            value(&client, "select 1").await;
+        }
+        value(&setup, &there).await == "0"
+    })
+    .await;
+    assert_ne!(backend_pid(&client).await, well);
 }
 
 #[tokio::test]
