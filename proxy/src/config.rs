@@ -21,6 +21,7 @@ pub use environment::Environment;
 pub use error::{ConfigError, Origin};
 
 use crate::backend::target;
+use crate::listener::ClientLimits;
 use crate::net::tls::ListenerTlsConfig;
 use crate::pool::overdue::Timeouts;
 use crate::pool::{self, PoolMode};
@@ -46,6 +47,10 @@ pub struct Config {
     pub auth: auth::Config,
     /// Every pool, unless `databases` says otherwise.
     pub pool: pool::Config,
+    /// How many server connections all pools may have.
+    pub budget: pool::budget::Limits,
+    /// How many clients there may be of one kind.
+    pub clients: ClientLimits,
     /// What differs for single databases.
     pub databases: Vec<Database>,
     /// The admin console.
@@ -155,6 +160,8 @@ impl Config {
             dbname,
             pool: pool::Config { timeouts, ..sections::pool(&read, &raw.pool, &raw.server)? },
             databases,
+            budget: sections::budget(&read, &raw.limits)?,
+            clients: sections::clients(&read, &raw.limits)?,
             log: sections::log(&read, &raw.log)?,
         })
     }

@@ -5,6 +5,7 @@
 mod bind;
 mod console;
 mod overdue;
+mod places;
 mod serve;
 mod worker;
 
@@ -23,6 +24,7 @@ use crate::net::tls::TlsPolicy;
 use crate::pool::registry::Blueprint;
 use crate::session::auth;
 use bind::Sockets;
+pub use places::ClientLimits;
 use worker::Team;
 
 /// What the listener and everything behind it needs to know.
@@ -38,6 +40,8 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// Clients at most, in all workers together.
     pub client_max: usize,
+    /// Clients at most of one kind, in all workers together.
+    pub clients: ClientLimits,
     /// How long a client may take to log in.
     pub login_timeout: Duration,
     /// How long transactions get to end when the proxy shuts down.

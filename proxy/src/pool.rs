@@ -4,6 +4,7 @@
 //! Knows server connections. Must not know clients, their sockets or their protocol state.
 
 pub mod apart;
+pub mod budget;
 mod check;
 pub mod config;
 pub mod connect;
@@ -14,10 +15,12 @@ pub mod overdue;
 pub mod pooled_server;
 pub mod refusal;
 pub mod registry;
+mod room;
 pub mod roster;
 pub mod shell;
 pub mod snapshot;
 pub mod state;
+pub mod ticket;
 
 pub use config::{Config, PoolMode};
 pub use pooled_server::PooledServer;

@@ -115,3 +115,68 @@ async fn a_client_that_leaves_while_waiting_for_an_answer_frees_the_connection()
     // The query of the client that left is cancelled, so the pool of one is free again.
     assert_eq!(value(&other, "select 'served'").await, "served");
 }
+
+/// How many clients wait for a server connection, as the console shows it.
+async fn waiting(console: &Client, database: &str) -> String {
+    let rows = console.simple_query("show pools").await.unwrap();
+    let row = rows.iter().find_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) if row.get("database") == Some(database) => {
+            row.get("cl_waiting").map(str::to_owned)
+        }
+        _ => None,
+    });
+    row.unwrap_or_else(|| panic!("no pool of {database}"))
+}
+
+#[tokio::test]
+async fn what_a_client_asked_for_that_left_the_queue_is_never_run() {
+    let (cluster, database, proxy) = proxied_by(1).await;
+    let console = proxy.connect(&cluster.named("pgbouncer")).await;
+    let mut holder = proxy.raw(&database).await;
+    holder.query("create table t (i int)").await;
+    holder.query("begin").await;
+    let mut waiter = proxy.raw(&database).await;
+    waiter.send(&message::query("insert into t values (1)")).await;
+    let is = async |count: &str| waiting(&console, &database.name).await == count;
+    wait::until("it waits", async || is("1").await).await;
+    drop(waiter);
+    wait::until("it is forgotten", async || is("0").await).await;
+    holder.query("commit").await;
+    let other = proxy.connect(&database).await;
+    assert_eq!(value(&other, "select count(*) from t").await, "0");
+}
+
+#[tokio::test]
+async fn what_a_client_asked_for_before_it_said_goodbye_is_run_be_it_in_the_queue() {
+    let (cluster, database, proxy) = proxied_by(1).await;
+    let console = proxy.connect(&cluster.named("pgbouncer")).await;
+    let mut holder = proxy.raw(&database).await;
+    holder.query("create table t (i int)").await;
+    holder.query("begin").await;
+    let mut waiter = proxy.raw(&database).await;
+    let last = [message::query("insert into t values (1)"), message::terminate()].concat();
+    waiter.send(&last).await;
+    waiter.shutdown().await;
+    let is = async |count: &str| waiting(&console, &database.name).await == count;
+    wait::until("it waits", async || is("1").await).await;
+    holder.query("commit").await;
+    let other = proxy.connect(&database).await;
+    wait::until("it is done", || async { value(&other, "select count(*) from t").await == "1" })
+        .await;
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_in_a_copy_either_way_frees_the_connection() {
+    let (_, database, proxy) = proxied_by(1).await;
+    let other = proxy.connect(&database).await;
+    other.batch_execute("create table t (i int)").await.unwrap();
+    for sql in ["copy t from stdin", "copy (select generate_series(1, 1000000000)) to stdout"] {
+        let mut client = proxy.raw(&database).await;
+        client.send(&message::query(sql)).await;
+        let begun = client.read().await;
+        assert!(matches!(begun.tag, b'G' | b'H'), "{begun:?}");
+        let _ = client.try_send(&message::copy_data(b"1\n")).await;
+        drop(client);
+        assert_eq!(value(&other, "select count(*) from t").await, "0");
+    }
+}

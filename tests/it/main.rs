@@ -10,6 +10,7 @@ mod copy;
 mod drain;
 mod drivers;
 mod extension;
+mod floods;
 mod harness_cluster;
 mod health;
 mod limits;

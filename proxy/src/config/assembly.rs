@@ -10,6 +10,7 @@ use crate::admin;
 use crate::backend::target::Target;
 use crate::listener;
 use crate::net::tls::{TlsConfigError, TlsPolicy};
+use crate::pool::ticket::Budget;
 use crate::pool::{self, registry};
 use crate::session::auth::Credentials;
 
@@ -28,6 +29,7 @@ impl Config {
             unix_socket_dir: listen.unix_socket_dir,
             workers: listen.workers,
             client_max: listen.client_max,
+            clients: self.clients,
             login_timeout: listen.login_timeout,
             drain_timeout: listen.drain_timeout,
             tls: TlsPolicy::load(&self.tls).map_err(unusable)?,
@@ -52,7 +54,8 @@ impl Config {
         let own = |database: &Database| (database.name.clone(), database.own(&self.pool, &target));
         let databases: HashMap<_, _> = self.databases.iter().map(own).collect();
         let stats_period = self.admin.stats_period;
-        registry::Blueprint { config: self.pool.clone(), target, databases, stats_period }
+        let budget = Budget::new(self.budget);
+        registry::Blueprint { config: self.pool.clone(), target, databases, budget, stats_period }
     }
 }
 

@@ -118,6 +118,11 @@ section! {
         transaction_timeout_ms: Option<i64>,
         idle_in_transaction_timeout_ms: Option<i64>,
         client_idle_timeout_ms: Option<i64>,
+        server_connections_max: Option<i64>,
+        user_connections_max: Option<i64>,
+        database_connections_max: Option<i64>,
+        user_clients_max: Option<i64>,
+        address_clients_max: Option<i64>,
     }
 }
 

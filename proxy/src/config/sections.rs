@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::reader::{Reader, TIME_MAX_MS};
 use super::{Admin, ConfigError, DEFAULT_USER, Database, Listen, Log, LogFormat, raw};
 use crate::backend::target::{self, ChannelBinding};
+use crate::listener::ClientLimits;
 use crate::net::tls::{ListenerTlsConfig, ListenerTlsMode, SslMode, SslNegotiation};
 use crate::pool::config::{Test, Testing};
 use crate::pool::overdue::Timeouts;
@@ -276,6 +277,30 @@ pub(super) fn timeouts(read: &Reader<'_>, raw: &raw::Limits) -> Result<Timeouts,
             raw.idle_in_transaction_timeout_ms,
         )?,
         client_idle: time("client_idle_timeout_ms", raw.client_idle_timeout_ms)?,
+    })
+}
+
+/// Zero stands for none.
+fn most(read: &Reader<'_>, name: &str, given: Option<i64>) -> Result<Option<usize>, ConfigError> {
+    let most = read.count(&format!("limits.{name}"), given, 0, 0..=1_000_000)?;
+    Ok(Some(most).filter(|most| *most > 0))
+}
+
+pub(super) fn budget(
+    read: &Reader<'_>,
+    raw: &raw::Limits,
+) -> Result<pool::budget::Limits, ConfigError> {
+    Ok(pool::budget::Limits {
+        server: most(read, "server_connections_max", raw.server_connections_max)?,
+        user: most(read, "user_connections_max", raw.user_connections_max)?,
+        database: most(read, "database_connections_max", raw.database_connections_max)?,
+    })
+}
+
+pub(super) fn clients(read: &Reader<'_>, raw: &raw::Limits) -> Result<ClientLimits, ConfigError> {
+    Ok(ClientLimits {
+        user: most(read, "user_clients_max", raw.user_clients_max)?,
+        address: most(read, "address_clients_max", raw.address_clients_max)?,
     })
 }
 

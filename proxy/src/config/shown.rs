@@ -94,6 +94,11 @@ fn limits(config: &Config) -> Shown {
         ("limits.transaction_timeout_ms", time(timeouts.transaction)),
         ("limits.idle_in_transaction_timeout_ms", time(timeouts.idle_in_transaction)),
         ("limits.client_idle_timeout_ms", time(timeouts.client_idle)),
+        ("limits.server_connections_max", count(config.budget.server)),
+        ("limits.user_connections_max", count(config.budget.user)),
+        ("limits.database_connections_max", count(config.budget.database)),
+        ("limits.user_clients_max", count(config.clients.user)),
+        ("limits.address_clients_max", count(config.clients.address)),
     ]
 }
 
@@ -104,8 +109,9 @@ fn pgbouncer(config: &Config) -> Shown {
         ("listen_addr", listen.host.clone()),
         ("listen_port", listen.port.to_string()),
         ("max_client_conn", listen.client_max.to_string()),
-        ("max_db_connections", "0".to_owned()),
-        ("max_user_connections", "0".to_owned()),
+        ("max_db_connections", count(config.budget.database)),
+        ("max_user_connections", count(config.budget.user)),
+        ("max_user_client_connections", count(config.clients.user)),
         ("pool_mode", mode(pool.mode)),
         ("default_pool_size", pool.max.to_string()),
         ("min_pool_size", pool.min.to_string()),
@@ -134,6 +140,10 @@ fn pgbouncer(config: &Config) -> Shown {
 
 fn truth(testing: Testing) -> String {
     (testing == Testing::On).to_string()
+}
+
+fn count(most: Option<usize>) -> String {
+    most.unwrap_or_default().to_string()
 }
 
 fn ms(time: Duration) -> String {

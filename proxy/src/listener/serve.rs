@@ -4,18 +4,16 @@
 
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use crate::error::{ClientFacing, Severity, SqlState};
 use crate::listener::console::{self, CONSOLES_MAX};
-use crate::listener::worker::{LoggedIn, Order, Place, TaskGuard, Worker};
+use crate::listener::places::{Kind, Place, TooMany};
+use crate::listener::worker::{LoggedIn, Order, TaskGuard, Worker};
 use crate::net::socket::{Peer, Socket};
 use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
@@ -26,30 +24,34 @@ use crate::session::slot::worker_of;
 use crate::session::startup::{CancelKey, Handshake, Startup, handshake};
 use crate::wire::error_response::error_response;
 
-/// Pause after a failed accept: it fails for want of descriptors or memory, which others may give back.
+/// Pause after a failed accept.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// How often failed accepts are told of.
+const TROUBLE_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Accepts TCP clients until the task is aborted.
 pub(super) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener) {
+    let mut trouble = Trouble::default();
     loop {
         match listener.accept().await {
             Ok((stream, address)) => match Socket::tcp(stream) {
                 Ok(socket) => worker.spawn(serve(Rc::clone(&worker), socket, Peer::Tcp(address))),
                 Err(error) => tracing::debug!(%address, %error, "a client was gone at once"),
             },
-            Err(error) => accept_failed(&error).await,
+            Err(error) => trouble.sit_out(&error).await,
         }
     }
 }
 
 /// Accepts clients on the unix socket until the task is aborted.
 pub(super) async fn accept_unix(worker: Rc<Worker>, listener: UnixListener) {
+    let mut trouble = Trouble::default();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 worker.spawn(serve(Rc::clone(&worker), Socket::unix(stream), Peer::Unix));
             }
-            Err(error) => accept_failed(&error).await,
+            Err(error) => trouble.sit_out(&error).await,
         }
     }
 }
@@ -67,9 +69,21 @@ pub(super) async fn welcome(worker: Rc<Worker>, mut client: Box<LoggedIn>) {
     }
 }
 
-async fn accept_failed(error: &io::Error) {
-    tracing::error!(%error, "cannot accept a client; raise the limit of open files if this goes on");
-    sleep(ACCEPT_RETRY).await;
+/// Clients that cannot be accepted, for want of descriptors or memory, which others may give back.
+#[derive(Debug, Default)]
+struct Trouble {
+    told_at: Option<Instant>,
+}
+
+impl Trouble {
+    /// Waits a little, and says why now and then: a flood of clients is not to become a flood of lines.
+    async fn sit_out(&mut self, error: &io::Error) {
+        if self.told_at.is_none_or(|told| told.elapsed() > TROUBLE_TOLD_EVERY) {
+            self.told_at = Some(Instant::now());
+            tracing::error!(%error, "cannot accept clients; raise the limit of open files if this goes on");
+        }
+        sleep(ACCEPT_RETRY).await;
+    }
 }
 
 async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer) {
@@ -100,12 +114,14 @@ async fn route_cancel(worker: &Rc<Worker>, key: CancelKey) {
 
 async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup) {
     let for_console = worker.desk.config.is_console(&startup.database);
-    let (taken, max) = match for_console {
-        true => (&worker.consoles, CONSOLES_MAX),
-        false => (&worker.clients, worker.config.client_max),
+    // Operators have places of their own, so that a full house can still be looked at.
+    let taken = match for_console {
+        true => Place::take(&worker.consoles, CONSOLES_MAX),
+        false => take_place(worker, stream.peer()),
     };
-    let Some(place) = take_place(taken, max) else {
-        return stream.farewell(&error_response(&TooManyClients)).await;
+    let mut place = match taken {
+        Ok(place) => place,
+        Err(error) => return stream.farewell(&error_response(&error)).await,
     };
     let patience = worker.config.login_timeout;
     let credentials = &worker.config.credentials;
@@ -117,6 +133,11 @@ async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup) 
         }
         Err(_) => return tracing::info!(peer = %stream.peer(), "the login timed out"),
     };
+    if !for_console && let Err(error) = place.join(&worker.crowd, Kind::User(identity.user.clone()))
+    {
+        tracing::info!(peer = %stream.peer(), user = identity.user, "login refused: too many clients");
+        return stream.farewell(&error_response(&error)).await;
+    }
     let client = LoggedIn { stream, startup, identity, place };
     match for_console {
         true => worker.spawn(console::open(Rc::clone(worker), client)),
@@ -171,29 +192,11 @@ fn key_of(client: &LoggedIn) -> PoolKey {
     PoolKey { database: client.startup.database.clone(), user: client.identity.user.clone() }
 }
 
-fn take_place(places: &Arc<AtomicUsize>, max: usize) -> Option<Place> {
-    let place = Place(Arc::clone(places));
-    let taken = places.fetch_add(1, Ordering::Relaxed);
-    (taken < max).then_some(place)
-}
-
-/// The proxy serves as many clients as it may.
-struct TooManyClients;
-
-impl ClientFacing for TooManyClients {
-    fn sqlstate(&self) -> SqlState {
-        SqlState::TOO_MANY_CONNECTIONS
+/// A place for a client, in total and among those from its address.
+fn take_place(worker: &Worker, peer: &Peer) -> Result<Place, TooMany> {
+    let mut place = Place::take(&worker.clients, worker.config.client_max)?;
+    if let Peer::Tcp(address) = peer {
+        place.join(&worker.crowd, Kind::Address(address.ip().to_canonical()))?;
     }
-
-    fn severity(&self) -> Severity {
-        Severity::Fatal
-    }
-
-    fn message(&self) -> String {
-        "sorry, too many clients already".into()
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("Try again later, or raise listen.client_max.".into())
-    }
+    Ok(place)
 }

@@ -21,6 +21,7 @@ use crate::listener::Config;
 use crate::listener::bind::{Share, Sockets};
 use crate::listener::console::{Desk, serve_requests};
 use crate::listener::overdue::enforce;
+use crate::listener::places::{Crowd, Place};
 use crate::listener::serve::{accept_tcp, accept_unix, cancel, welcome};
 use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
@@ -50,16 +51,6 @@ pub(super) struct LoggedIn {
     pub(super) place: Place,
 }
 
-/// One of the `client_max` places; free again when dropped.
-#[derive(Debug)]
-pub(super) struct Place(pub(super) Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
 /// All workers.
 #[derive(Debug)]
 pub(super) struct Team {
@@ -82,6 +73,7 @@ impl Team {
         let desk = Desk { config: Arc::clone(&config.admin), remote, shutdown };
         let clients = Arc::new(AtomicUsize::new(0));
         let consoles = Arc::new(AtomicUsize::new(0));
+        let crowd = Crowd::new(config.clients);
         let downgrade = || orders.iter().map(mpsc::UnboundedSender::downgrade).collect();
         let mut team = Self { orders: orders.clone(), ends: Vec::new(), threads: Vec::new() };
         for ((number, inbox), requests) in inboxes.into_iter().enumerate().zip(requests) {
@@ -92,6 +84,7 @@ impl Team {
                 orders: downgrade(),
                 clients: Arc::clone(&clients),
                 consoles: Arc::clone(&consoles),
+                crowd: Arc::clone(&crowd),
                 desk: desk.clone(),
             };
             team.hire(seat, Inbox { orders: inbox, requests })?;
@@ -154,6 +147,7 @@ struct Seat {
     orders: Vec<mpsc::WeakUnboundedSender<Order>>,
     clients: Arc<AtomicUsize>,
     consoles: Arc<AtomicUsize>,
+    crowd: Arc<Crowd>,
     desk: Desk,
 }
 
@@ -173,6 +167,7 @@ pub(super) struct Worker {
     pub(super) next_unnamed: Rc<Cell<u64>>,
     pub(super) clients: Arc<AtomicUsize>,
     pub(super) consoles: Arc<AtomicUsize>,
+    pub(super) crowd: Arc<Crowd>,
     pub(super) desk: Desk,
     orders: Vec<mpsc::WeakUnboundedSender<Order>>,
     tasks: Cell<usize>,
@@ -190,6 +185,7 @@ impl Worker {
             next_unnamed: Rc::default(),
             clients: Arc::clone(&seat.clients),
             consoles: Arc::clone(&seat.consoles),
+            crowd: Arc::clone(&seat.crowd),
             desk: seat.desk.clone(),
             orders: seat.orders.clone(),
             tasks: Cell::new(0),

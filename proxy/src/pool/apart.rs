@@ -10,6 +10,7 @@ use crate::backend::server::Server;
 use crate::pool::registry::PoolRefused;
 use crate::pool::shell::Pool;
 use crate::pool::state::Full;
+use crate::pool::ticket::Ticket;
 use crate::pool::{AcquireError, PooledServer};
 
 /// The place of one such connection in the pool that all share; given up when dropped.
@@ -30,15 +31,24 @@ pub enum ApartError {
 impl Loan {
     /// A place in `pool`. When it is full of idle connections, one of them makes room.
     pub(super) fn of(pool: &Rc<Pool>) -> Result<Self, AcquireError> {
-        let lent = pool.state.borrow_mut().lend();
-        let lent = lent.or_else(|full| {
+        Self::lend(pool).or_else(|full| {
             let idle = pool.state.borrow_mut().reap(1, |_| true).pop();
             let mut idle = idle.ok_or(full)?;
             idle.say_goodbye();
-            pool.state.borrow_mut().lend()
-        });
-        lent.map_err(|Full(max)| AcquireError::Full(max))?;
-        Ok(Self(Rc::clone(pool)))
+            pool.account();
+            Self::lend(pool)
+        })
+    }
+
+    fn lend(pool: &Rc<Pool>) -> Result<Self, AcquireError> {
+        pool.state.borrow_mut().lend().map_err(|Full(max)| AcquireError::Full(max))?;
+        match pool.ticket.as_ref().map_or(Ok(()), Ticket::take) {
+            Ok(()) => Ok(Self(Rc::clone(pool))),
+            Err((scope, max)) => {
+                pool.state.borrow_mut().closed();
+                Err(AcquireError::Limited { scope, max })
+            }
+        }
     }
 }
 

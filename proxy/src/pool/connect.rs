@@ -101,6 +101,7 @@ fn chance() -> f64 {
 
 fn give_up(pool: &Rc<Pool>, permit: ConnectPermit) {
     pool.state.borrow_mut().connect_failed(permit);
+    pool.account();
     let Some(error) = pool.outage.borrow().error() else { return };
     if error.is_transient() {
         tracing::warn!(pool = %pool.key, %error, "no server connection");

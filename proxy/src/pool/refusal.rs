@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::backend::dial::ConnectError;
 use crate::backend::server::ServerFault;
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::pool::budget::Scope;
 
 /// Why a request got no server connection.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,14 @@ pub enum AcquireError {
     /// All are in use, and one that the client would keep is not waited for.
     #[error("all {0} server connections of the pool are in use")]
     Full(usize),
+    /// The pools have as many as they may have together, and none became free in time.
+    #[error("no server connection became free: all {max} that {} allows are in use", .scope.setting())]
+    Limited {
+        /// Which limit.
+        scope: Scope,
+        /// Its value.
+        max: usize,
+    },
     /// The server cannot be reached or refuses the login.
     #[error("{0}")]
     NoServer(Rc<ConnectError>),
@@ -31,7 +40,9 @@ pub enum AcquireError {
 impl ClientFacing for AcquireError {
     fn sqlstate(&self) -> SqlState {
         match self {
-            Self::QueueFull(_) | Self::Timeout(_) | Self::Full(_) => SqlState::TOO_MANY_CONNECTIONS,
+            Self::QueueFull(_) | Self::Timeout(_) | Self::Full(_) | Self::Limited { .. } => {
+                SqlState::TOO_MANY_CONNECTIONS
+            }
             Self::NoServer(error) => error.sqlstate(),
             Self::Server(ServerFault::Refused(error)) => error.sqlstate(),
             Self::Server(_) => SqlState::CONNECTION_FAILURE,
@@ -61,6 +72,9 @@ impl ClientFacing for AcquireError {
             Self::Full(_) => Some(
                 "A replication connection is kept while its client stays. Raise pool.max (DB_POOL_MAX).".into(),
             ),
+            Self::Limited { scope, .. } => {
+                Some(format!("Try again, shorten transactions, or raise {}.", scope.setting()))
+            }
             Self::NoServer(error) => error.hint(),
             Self::Server(_) => None,
         }

@@ -25,6 +25,7 @@ use crate::pool::control::Gates;
 use crate::pool::counters::{Counters, Totals};
 use crate::pool::pooled_server::PooledServer;
 use crate::pool::shell::{Chore, Pool, PoolKey, PoolSpec};
+use crate::pool::ticket::{Budget, Letter};
 
 /// How pools are made: the settings for all, and what single databases have otherwise.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Blueprint {
     pub target: Arc<Target>,
     /// Databases with settings of their own, by the name that clients use.
     pub databases: HashMap<String, Override>,
+    /// How many server connections all pools of all workers may have.
+    pub budget: Option<Arc<Budget>>,
     /// How long a period is over which averages are taken.
     pub stats_period: Duration,
 }
@@ -86,6 +89,9 @@ impl Registry {
             gates: RefCell::default(),
             chores,
         });
+        if let Some(letters) = registry.blueprint.budget.as_ref().map(|b| b.letter_box()) {
+            spawn_local(read_letters(Rc::downgrade(&registry), letters));
+        }
         spawn_local(do_chores(orders));
         spawn_local(reap(Rc::downgrade(&registry), reap_interval));
         registry
@@ -122,7 +128,7 @@ impl Registry {
         let spec = self.spec(key);
         let config = Config { mode: PoolMode::Session, min: 0, max: 1, ..spec.config };
         let loan = Some(Loan::of(&shared)?);
-        let spec = PoolSpec { config, loan, ..spec };
+        let spec = PoolSpec { config, loan, ticket: None, ..spec };
         Ok(Pool::new(key.clone(), spec, secret, self.chores.clone()))
     }
 
@@ -135,23 +141,18 @@ impl Registry {
         let schema = self.schemas.borrow_mut().entry(key.database.clone()).or_default().clone();
         let mut counters = self.counters.borrow_mut();
         let counters = Rc::clone(counters.entry(key.database.clone()).or_default());
-        match self.blueprint.databases.get(&key.database) {
-            Some(database) => PoolSpec {
-                config: database.config.clone(),
-                target: Arc::clone(&database.target),
-                database_on_server: database.database_on_server.clone(),
-                schema,
-                counters,
-                loan: None,
-            },
-            None => PoolSpec {
-                config: self.blueprint.config.clone(),
-                target: Arc::clone(&self.blueprint.target),
-                database_on_server: key.database.clone(),
-                schema,
-                counters,
-                loan: None,
-            },
+        let own = self.blueprint.databases.get(&key.database);
+        let config = own.map_or(&self.blueprint.config, |own| &own.config);
+        let target = own.map_or(&self.blueprint.target, |own| &own.target);
+        let join = |budget: &Arc<Budget>| budget.join(key, &target.to_string(), config.min);
+        PoolSpec {
+            config: config.clone(),
+            target: Arc::clone(target),
+            database_on_server: own.map_or(&key.database, |own| &own.database_on_server).clone(),
+            schema,
+            counters,
+            loan: None,
+            ticket: self.blueprint.budget.as_ref().map(join),
         }
     }
 
@@ -176,6 +177,16 @@ impl Registry {
             Rc::strong_count(counters) > 1 || counters.totals() != Totals::default()
         });
         counters.values().for_each(|counters| counters.tick(now, self.blueprint.stats_period));
+    }
+}
+
+async fn read_letters(
+    registry: std::rc::Weak<Registry>,
+    mut letters: mpsc::UnboundedReceiver<Letter>,
+) {
+    while let Some(letter) = letters.recv().await {
+        let Some(registry) = registry.upgrade() else { return };
+        registry.read(letter);
     }
 }
 

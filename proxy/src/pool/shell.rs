@@ -22,8 +22,10 @@ use crate::pool::counters::Counters;
 use crate::pool::greeting::Greetings;
 use crate::pool::pooled_server::PooledServer;
 use crate::pool::refusal::AcquireError;
+use crate::pool::room::Want;
 use crate::pool::roster::{ClientEntry, Roster};
 use crate::pool::state::{ConnectPermit, PoolState, Release, WaiterId};
+use crate::pool::ticket::Ticket;
 
 /// What tells one pool from another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +58,8 @@ pub struct Pool {
     clients: Cell<usize>,
     /// Of a pool that is one client's alone: its place in the pool that all share.
     loan: Option<Loan>,
+    /// Its part in the budget of all pools.
+    pub(super) ticket: Option<Ticket>,
 }
 
 pub(super) type Waiter = oneshot::Sender<Result<PooledServer, Rc<ConnectError>>>;
@@ -86,6 +90,8 @@ pub struct PoolSpec {
     pub counters: Rc<Counters>,
     /// The place of a pool that is one client's alone.
     pub loan: Option<Loan>,
+    /// Its part in the budget of all pools.
+    pub ticket: Option<Ticket>,
 }
 
 impl Pool {
@@ -111,6 +117,7 @@ impl Pool {
             chores,
             clients: Cell::new(0),
             loan: spec.loan,
+            ticket: spec.ticket,
             config: spec.config,
         })
     }
@@ -158,7 +165,8 @@ impl Pool {
     /// True when a newcomer would have to wait for another client.
     pub fn is_saturated(&self) -> bool {
         let state = self.state.borrow();
-        state.is_paused() || (state.idle_len() == 0 && state.total() >= self.config.max)
+        let is_full = state.total() >= self.config.max || self.limited().is_some();
+        state.is_paused() || (state.idle_len() == 0 && is_full)
     }
 
     /// True when neither a client nor a connection is left.
@@ -181,6 +189,7 @@ impl Pool {
         );
         drop(state);
         reaped.iter_mut().for_each(|server| server.say_goodbye());
+        self.account_for_all();
         self.test_idle();
         self.open_for_min(min);
     }
@@ -189,6 +198,7 @@ impl Pool {
     pub fn close_idle(&self) {
         let reaped = self.state.borrow_mut().reap(usize::MAX, |_| true);
         reaped.into_iter().for_each(|mut server| server.say_goodbye());
+        self.account();
     }
 
     pub(super) fn login(&self) -> (Rc<Secret>, String) {
@@ -222,24 +232,12 @@ impl Pool {
     }
 
     pub(super) fn open_for_waiters(self: &Rc<Self>) {
-        while let Some(permit) = self.state.borrow_mut().permit_for_waiters() {
-            self.order(Chore::Connect(Rc::clone(self), permit));
-        }
-    }
-
-    fn open_for_overdue(self: &Rc<Self>) {
-        let permit = self.state.borrow_mut().permit_for_overdue();
-        if let Some(permit) = permit {
-            self.order(Chore::Connect(Rc::clone(self), permit));
-        }
+        while self.open(Want::Waiters) {}
     }
 
     fn open_for_min(self: &Rc<Self>, min: usize) {
-        if self.outage.borrow().is_on() {
-            return;
-        }
-        while let Some(permit) = self.state.borrow_mut().permit_for_min(min) {
-            self.order(Chore::Connect(Rc::clone(self), permit));
+        if !self.outage.borrow().is_on() {
+            while self.open(Want::Min(min)) {}
         }
     }
 
@@ -254,6 +252,7 @@ impl Pool {
                 Err(fault) => {
                     tracing::debug!(pool = %self.key, %fault, "an idle server connection is gone");
                     self.state.borrow_mut().closed();
+                    self.account();
                 }
             }
         }
@@ -281,7 +280,7 @@ impl Pool {
             if let Ok(received) = timeout(self.config.reserve_after, &mut receiver).await {
                 return received;
             }
-            self.open_for_overdue();
+            self.open(Want::Overdue);
         }
         receiver.await
     }
@@ -289,13 +288,17 @@ impl Pool {
     fn waited_in_vain(&self) -> AcquireError {
         match self.outage.borrow().error() {
             Some(error) => AcquireError::NoServer(error),
-            None => AcquireError::Timeout(self.config.acquire_timeout.as_millis()),
+            None => {
+                let waited = AcquireError::Timeout(self.config.acquire_timeout.as_millis());
+                self.limited().unwrap_or(waited)
+            }
         }
     }
 
     /// Takes a connection out of the count that was lent.
     pub(super) fn take_back(self: &Rc<Self>) {
         self.state.borrow_mut().closed();
+        self.account();
         self.open_for_waiters();
     }
 
@@ -322,7 +325,8 @@ impl Pool {
     /// Hands a connection that is fit for anybody to the longest waiter, or keeps it, or closes it when its time has come.
     pub(super) fn settle(self: &Rc<Self>, mut server: Box<Server>) {
         let refused = |state: &PoolState<_, _>| state.is_over_max() || state.is_paused();
-        if self.is_expired(&server) || refused(&self.state.borrow()) {
+        let unwanted = self.is_expired(&server) || refused(&self.state.borrow());
+        if unwanted || self.makes_room() {
             server.say_goodbye();
             return self.discard(server);
         }
@@ -333,6 +337,7 @@ impl Pool {
     pub(super) fn discard(self: &Rc<Self>, server: Box<Server>) {
         drop(server);
         self.state.borrow_mut().closed();
+        self.account();
         self.open_for_waiters();
     }
 
@@ -342,7 +347,10 @@ impl Pool {
             Release::HandOver(waiter, server) => {
                 let _ = waiter.send(Ok(PooledServer::new(server, self)));
             }
-            Release::Surplus(mut server) => server.say_goodbye(),
+            Release::Surplus(mut server) => {
+                server.say_goodbye();
+                self.account();
+            }
             Release::Idle => {}
         }
     }

@@ -10,6 +10,7 @@ use crate::net::flow::poll_fill;
 use crate::pool::counters::Count;
 use crate::session::client::{Client, Refusal};
 use crate::session::slot::Slot;
+use crate::wire::frontend::TERMINATE;
 use crate::wire::greeting::ready_for_query;
 use crate::wire::header::{FrameError, Header};
 use crate::wire::tag::{FrontendTag, TransactionStatus};
@@ -62,6 +63,33 @@ pub async fn next(client: &mut Client, slot: &Slot) -> Request {
             Step::Done(request) => return request,
         }
     }
+}
+
+/// Waits until a client is gone that waits for something else, and reads what it sends meanwhile as far as there is room.
+/// One that said goodbye first is not gone: what it asked for before is done, as PostgreSQL does it.
+///
+/// # Cancel safety
+/// Cancel safe: what was read stays in the client's buffer.
+pub async fn gone(client: &mut Client) {
+    poll_fn(|cx| poll_gone(client, cx)).await;
+}
+
+fn poll_gone(client: &mut Client, cx: &mut Context<'_>) -> Poll<()> {
+    let has_room = |client: &Client| {
+        client.buffer.as_ref().is_none_or(|buffer| buffer.filled().len() < buffer.capacity())
+    };
+    while has_room(client) {
+        match ready!(poll_fill(&mut client.stream, &mut client.buffer, cx)) {
+            Ok(len) if len > 0 => client.counters.add(Count::ReceivedBytes, len as u64),
+            _ if said_goodbye(client) => return Poll::Pending,
+            _ => return Poll::Ready(()),
+        }
+    }
+    Poll::Pending
+}
+
+fn said_goodbye(client: &Client) -> bool {
+    client.buffer.as_ref().is_some_and(|buffer| buffer.filled().ends_with(&TERMINATE))
 }
 
 /// Drops the message of `total` bytes at the front of the buffer, now and as the rest of it comes in.

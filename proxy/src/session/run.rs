@@ -142,7 +142,8 @@ impl Session {
         let sent = match self.answer_locally() {
             Some(reply) => self.client.send(&reply).await,
             None => match self.attach().await {
-                Ok(server) => return self.relay(server).await,
+                Ok(Some(server)) => return self.relay(server).await,
+                Ok(None) => return Some(SessionEnd::Lost),
                 Err(error) => self.refuse(&error).await,
             },
         };
@@ -154,16 +155,22 @@ impl Session {
         shared.then(|| local::answer(&mut self.client, &self.pool.interner.borrow())).flatten()
     }
 
-    /// Gets a server connection and brings its settings into line with the client's.
-    async fn attach(&mut self) -> Result<PooledServer, AcquireError> {
-        let mut server = self.pool.acquire_for(&self.entered.entry).await?;
+    /// Gets a server connection and brings its settings into line with the client's. None when the client left the queue:
+    /// nothing of its request has been sent.
+    async fn attach(&mut self) -> Result<Option<PooledServer>, AcquireError> {
+        let acquired = tokio::select! {
+            biased;
+            acquired = self.pool.acquire_for(&self.entered.entry) => acquired,
+            () = request::gone(&mut self.client) => return Ok(None),
+        };
+        let mut server = acquired?;
         server.uses += 1;
         if !Rc::ptr_eq(&server.settings, &self.client.settings) {
             self.sync_settings(&mut server).await?;
         }
         self.open.slot.serve(&server, &self.pool.target);
         self.entered.entry.attach(&server.vitals);
-        Ok(server)
+        Ok(Some(server))
     }
 
     async fn sync_settings(&self, server: &mut Server) -> Result<(), AcquireError> {

@@ -1,0 +1,165 @@
+//! The places that clients take: so many in total, for one user and from one address, over all workers.
+//!
+//! Touched at login and at the end of a session. Must not know sessions.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{ClientFacing, Severity, SqlState};
+
+/// How many clients there may be of one kind; none is as many as there may be at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Logged in as one user.
+    pub user: Option<usize>,
+    /// From one address.
+    pub address: Option<usize>,
+}
+
+/// One of the places; free again when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    total: Arc<AtomicUsize>,
+    spots: Vec<Spot>,
+}
+
+/// How many clients there are of each kind that is limited.
+#[derive(Debug)]
+pub(super) struct Crowd {
+    limits: ClientLimits,
+    counts: Mutex<HashMap<Kind, usize>>,
+}
+
+/// What clients have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// The user they are logged in as.
+    User(String),
+    /// Where they come from.
+    Address(IpAddr),
+}
+
+/// A place among the clients of one kind.
+#[derive(Debug)]
+struct Spot {
+    kind: Kind,
+    crowd: Arc<Crowd>,
+}
+
+/// There are as many clients as there may be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum TooMany {
+    /// Of all kinds.
+    Clients,
+    /// Of this one.
+    Of(Kind),
+}
+
+impl Place {
+    /// One of `max` places.
+    pub(super) fn take(total: &Arc<AtomicUsize>, max: usize) -> Result<Self, TooMany> {
+        let place = Self { total: Arc::clone(total), spots: Vec::new() };
+        let taken = total.fetch_add(1, Ordering::Relaxed);
+        if taken < max { Ok(place) } else { Err(TooMany::Clients) }
+    }
+
+    /// Takes a place among the clients of one kind in addition, if that kind is limited.
+    pub(super) fn join(&mut self, crowd: &Arc<Crowd>, kind: Kind) -> Result<(), TooMany> {
+        let Some(max) = crowd.max_of(&kind) else { return Ok(()) };
+        let mut counts = crowd.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(kind.clone()).or_default();
+        if *count >= max {
+            return Err(TooMany::Of(kind));
+        }
+        *count += 1;
+        drop(counts);
+        self.spots.push(Spot { kind, crowd: Arc::clone(crowd) });
+        Ok(())
+    }
+}
+
+impl Crowd {
+    /// Nobody yet.
+    pub(super) fn new(limits: ClientLimits) -> Arc<Self> {
+        Arc::new(Self { limits, counts: Mutex::default() })
+    }
+
+    fn max_of(&self, kind: &Kind) -> Option<usize> {
+        match kind {
+            Kind::User(_) => self.limits.user,
+            Kind::Address(_) => self.limits.address,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.total.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Spot {
+    fn drop(&mut self) {
+        let mut counts = self.crowd.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.kind) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.kind);
+            }
+        }
+    }
+}
+
+impl ClientFacing for TooMany {
+    fn sqlstate(&self) -> SqlState {
+        SqlState::TOO_MANY_CONNECTIONS
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Fatal
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Clients => "sorry, too many clients already".into(),
+            Self::Of(Kind::User(user)) => format!("too many connections for role \"{user}\""),
+            Self::Of(Kind::Address(_)) => "too many connections from your address".into(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let setting = match self {
+            Self::Clients => "listen.client_max",
+            Self::Of(Kind::User(_)) => "limits.user_clients_max",
+            Self::Of(Kind::Address(_)) => "limits.address_clients_max",
+        };
+        Some(format!("Try again later, or raise {setting}."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_limited_by_kind_and_free_again_when_dropped() {
+        let total = Arc::default();
+        let crowd = Crowd::new(ClientLimits { user: Some(1), address: None });
+        let user = |name: &str| Kind::User(name.into());
+        let mut first = Place::take(&total, 3).unwrap();
+        first.join(&crowd, user("a")).unwrap();
+        let mut second = Place::take(&total, 3).unwrap();
+        assert_eq!(second.join(&crowd, user("a")), Err(TooMany::Of(user("a"))));
+        second.join(&crowd, user("b")).unwrap();
+        second.join(&crowd, Kind::Address([127, 0, 0, 1].into())).unwrap();
+        drop(first);
+        let mut third = Place::take(&total, 2).unwrap();
+        third.join(&crowd, user("a")).unwrap();
+        assert_eq!(Place::take(&total, 2).unwrap_err(), TooMany::Clients);
+        drop((second, third));
+        assert_eq!(total.load(Ordering::Relaxed), 0);
+        assert!(crowd.counts.lock().unwrap().is_empty());
+    }
+}
