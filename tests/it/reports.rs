@@ -88,16 +88,22 @@ async fn what_holds_a_session_is_reported_until_it_is_gone() {
         (&["discard temp"], ""),
         (&["create function pg_temp.f() returns int language sql as 'select 1'"], "temp"),
         (&["drop function pg_temp.f()"], ""),
+        (&["create aggregate pg_temp.most (int) (sfunc = int4larger, stype = int)"], "temp"),
+        (&["drop aggregate pg_temp.most (int)"], ""),
         (&["select 1 as a into temp t2"], "temp"),
         (&["discard all"], ""),
         (&["declare c cursor with hold for select 1"], "cursor"),
         (&["close c"], ""),
         (&["begin", "declare c cursor for select 1", "commit"], ""),
         (&["begin", "declare c cursor with hold for select 1", "rollback"], ""),
+        (&["begin", "declare c cursor with hold for select 1", "select 1/0", "rollback"], ""),
+        (&["declare c cursor with hold for select 1"], "cursor"),
+        (&["do $$ declare c refcursor := 'c'; begin close c; end $$"], ""),
         (&["listen a", "listen b", "unlisten a"], "listen"),
         (&["unlisten b"], ""),
         (&["begin", "listen a", "rollback"], ""),
         (&["begin; savepoint s; listen a; rollback to s; listen b; commit"], "listen"),
+        (&["discard temp", "discard plans", "discard sequences"], "listen"),
         (&["unlisten *"], ""),
         (&["prepare p as select 1"], "prepare"),
         (&["deallocate p"], ""),
@@ -110,7 +116,9 @@ async fn what_holds_a_session_is_reported_until_it_is_gone() {
         (&["reset session authorization"], ""),
         (&["select set_config('role', 'somebody_reported', false)"], "role"),
         (&["begin", "reset role", "rollback"], "role"),
-        (&["reset role", "listen a", "select pg_advisory_lock(3)"], "listen,lock"),
+        (&["discard all"], ""),
+        (&["set role somebody_reported", "reset session authorization"], ""),
+        (&["listen a", "select pg_advisory_lock(3)"], "listen,lock"),
         (&["discard all"], ""),
         (&["select set_config('a.long', repeat('x', 10000), false)"], "setting"),
         (&["reset all"], ""),
@@ -149,12 +157,32 @@ async fn settings_are_reported_as_they_stand_after_each_transaction() {
             r#"{"default_transaction_isolation":"serializable","my.own":"it's","search_path":"a, \"B c\""}"#,
         ),
         (&["reset all"], "{}"),
+        (&["set random_page_cost = 1.23456789"], r#"{"random_page_cost":"1.23456789"}"#),
+        (
+            &["set vacuum_cost_delay = '1500us'"],
+            r#"{"random_page_cost":"1.23456789","vacuum_cost_delay":"1.5"}"#,
+        ),
+        (&["discard all"], "{}"),
+        (&["set xmloption = document"], r#"{"xmloption":"document"}"#),
+        (&["reset xmloption", "set enable_sort = off"], r#"{"enable_sort":"off"}"#),
+        (&["reset all"], "{}"),
         (&["begin", "set transaction isolation level serializable", "commit"], "{}"),
     ];
     for (statements, expected) in cases {
         session.run(statements).await;
         assert_eq!(session.settings, *expected, "after {statements:?}");
     }
+}
+
+/// A report that the client's encoding could not carry would be an error at each ReadyForQuery.
+#[tokio::test]
+async fn settings_reach_a_client_whose_encoding_lacks_their_characters() {
+    let database = database().await;
+    let mut session = Session::open(&database).await;
+    let set = "select set_config('my.own', chr(26085) || chr(128512) || '\"\\' || chr(10), false) is null";
+    session.run(&["set client_encoding = 'LATIN1'", set]).await;
+    let expected = r#"{"client_encoding":"LATIN1","my.own":"\u65e5\ud83d\ude00\"\\\n"}"#;
+    assert_eq!(session.settings, expected);
 }
 
 #[tokio::test]
@@ -190,6 +218,21 @@ async fn committed_changes_of_shape_are_counted() {
         session.run(statements).await;
         assert_eq!(session.shapes, *expected, "after {statements:?}");
     }
+}
+
+/// A prepared transaction takes effect when it is committed, by whomever.
+#[tokio::test]
+async fn the_commit_of_a_prepared_transaction_is_reported_where_it_happens() {
+    let cluster = Cluster::builder().setting("max_prepared_transactions", "2").start();
+    let database = cluster.database().await;
+    let (mut one, mut other) = (Session::open(&database).await, Session::open(&database).await);
+    one.run(&["begin", "create table later (a int)", "prepare transaction 'one'"]).await;
+    other.run(&["commit prepared 'one'"]).await;
+    assert_eq!(other.shapes, "1");
+    let sql = "select $1::text::pg_lsn > '0/0' and $1::text::pg_lsn <= pg_current_wal_insert_lsn()";
+    let witness = database.connect().await;
+    let row = witness.query_one(sql, &[&other.lsn]).await.unwrap();
+    assert!(row.get::<_, bool>(0), "{}", other.lsn);
 }
 
 #[tokio::test]

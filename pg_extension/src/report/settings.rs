@@ -1,7 +1,8 @@
 //! The settings that the session has changed. Must not know roles, which are reported as a reason of their own.
 
 use std::collections::BTreeMap;
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int};
+use std::fmt::Write;
 
 use pgrx::pg_sys;
 
@@ -27,7 +28,25 @@ pub(super) fn changed() -> Option<String> {
             settings.insert(name, value);
         }
     }
-    serde_json::to_string(&settings).ok().filter(|json| json.len() <= JSON_LEN_MAX)
+    let json = ascii(&serde_json::to_string(&settings).ok()?);
+    (json.len() <= JSON_LEN_MAX).then_some(json)
+}
+
+/// The same JSON with every other character escaped. PostgreSQL converts a report to the client's encoding, and one that
+/// it cannot convert is an error before ReadyForQuery, again and again.
+fn ascii(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            escaped.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a string cannot fail.
+            let _ = write!(escaped, "\\u{unit:04x}");
+        }
+    }
+    escaped
 }
 
 /// Set by SET or set_config, and by whom so that they may do it again. What RESET ALL leaves alone is the transaction's
@@ -46,12 +65,29 @@ unsafe fn is_changed(variable: *const pg_sys::config_generic) -> bool {
 
 /// SAFETY: `variable` points to a variable of the backend.
 unsafe fn name_and_value(variable: *const pg_sys::config_generic) -> Option<(String, String)> {
-    // SAFETY: as above; the value is copied before anything else is called.
+    // SAFETY: as above; the texts are copied before anything else is called.
     unsafe {
-        let value = pg_sys::GetConfigOption((*variable).name, true, false);
-        let value = (!value.is_null()).then(|| CStr::from_ptr(value))?;
-        let name = CStr::from_ptr((*variable).name);
-        Some((name.to_str().ok()?.to_owned(), value.to_str().ok()?.to_owned()))
+        let name = text((*variable).name)?;
+        if (*variable).vartype == pg_sys::config_type::PGC_REAL {
+            // PostgreSQL's own text has six digits.
+            let value = *(*variable.cast::<pg_sys::config_real>()).variable;
+            return Some((name, value.to_string()));
+        }
+        let value = text(pg_sys::GetConfigOption((*variable).name, true, false))?;
+        Some((name, value))
+    }
+}
+
+/// None when it is not text, or none that is known to be UTF-8.
+///
+/// SAFETY: `text` is null or ends with a zero byte.
+unsafe fn text(text: *const c_char) -> Option<String> {
+    // SAFETY: as above; the encoding is a plain variable of the backend.
+    unsafe {
+        let text = (!text.is_null()).then(|| CStr::from_ptr(text))?.to_str().ok()?;
+        let is_known =
+            text.is_ascii() || pg_sys::GetDatabaseEncoding() == pg_sys::pg_enc::PG_UTF8 as c_int;
+        is_known.then(|| text.to_owned())
     }
 }
 

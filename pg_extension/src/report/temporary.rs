@@ -66,6 +66,8 @@ pub(super) fn aborted() {
 fn scan() -> Vec<Object> {
     let Some(schema) = schema() else { return Vec::new() };
     let mut found = Vec::new();
+    // SAFETY: called inside a transaction, whose last statement may have left its rows for the next command to see.
+    unsafe { pg_sys::CommandCounterIncrement() };
     // SAFETY: called inside a transaction; the scan and the table are closed again, and each tuple is read before the
     // next one is fetched. A raised error ends the transaction, which closes them too.
     unsafe {

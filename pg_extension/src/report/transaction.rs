@@ -7,7 +7,7 @@ use std::ptr;
 use pgrx::{pg_guard, pg_sys};
 
 use super::variable::Variable;
-use super::{channels, locks, temporary};
+use super::{channels, locks, names, temporary};
 
 /// What the open transaction has done so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +61,11 @@ pub(super) fn shapes_touched() {
     DOINGS.set(Doings { shapes: true, ..DOINGS.get() });
 }
 
+/// A statement has committed a prepared transaction, which may have changed anything.
+pub(super) fn committed_another() {
+    DOINGS.set(Doings { shapes: true, wrote: true, ..DOINGS.get() });
+}
+
 #[pg_guard]
 unsafe extern "C-unwind" fn on_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
     use pg_sys::XactEvent::{
@@ -80,7 +85,8 @@ fn about_to_commit() {
     // SAFETY: reads a variable of the backend. A transaction that only pruned pages has no number, and replicas need not
     // wait for it.
     let wrote = unsafe { pg_sys::GetTopTransactionIdIfAny() } != pg_sys::InvalidTransactionId;
-    DOINGS.set(Doings { wrote, ..DOINGS.get() });
+    let doings = DOINGS.get();
+    DOINGS.set(Doings { wrote: wrote || doings.wrote, ..doings });
 }
 
 fn committed() {
@@ -144,7 +150,7 @@ unsafe extern "C-unwind" fn on_release(
     _argument: *mut c_void,
 ) {
     let after_locks = phase == pg_sys::ResourceReleasePhase::RESOURCE_RELEASE_AFTER_LOCKS;
-    if after_locks && is_top_level && locks::look() {
+    if after_locks && is_top_level && (locks::look() || names::are_remembered()) {
         Variable::Session.mark();
     }
 }

@@ -6,20 +6,23 @@ use std::ffi::{CStr, CString, c_char};
 use pgrx::{pg_guard, pg_sys};
 
 use super::channels::{self, Change};
-use super::{names, transaction};
+use super::names::{self, Given};
+use super::transaction;
 
 /// What a statement does once it has succeeded.
 enum Deed {
     Nothing,
     /// SET, RESET.
     Settings,
-    /// DISCARD.
-    Discard,
+    /// DISCARD ALL.
+    DiscardAll,
     Listen(Change),
     Prepare(CString),
     DeclareHold(CString),
-    /// DEALLOCATE, CLOSE.
-    Forget,
+    /// DEALLOCATE, CLOSE, of all when there is no name.
+    GiveUp(Given, Option<CString>),
+    /// COMMIT PREPARED.
+    CommitPrepared,
     /// Data definition.
     Reshape,
 }
@@ -87,7 +90,12 @@ impl Deed {
         unsafe {
             match (*tree).type_ {
                 pg_sys::NodeTag::T_VariableSetStmt => Self::Settings,
-                pg_sys::NodeTag::T_DiscardStmt => Self::Discard,
+                pg_sys::NodeTag::T_DiscardStmt => {
+                    match (*tree.cast::<pg_sys::DiscardStmt>()).target {
+                        pg_sys::DiscardMode::DISCARD_ALL => Self::DiscardAll,
+                        _ => Self::Nothing,
+                    }
+                }
                 pg_sys::NodeTag::T_ListenStmt => {
                     let channel = (*tree.cast::<pg_sys::ListenStmt>()).conditionname;
                     Self::Listen(Change::Listen(copy(channel)))
@@ -109,10 +117,22 @@ impl Deed {
                         _ => Self::DeclareHold(copy((*declare).portalname)),
                     }
                 }
-                pg_sys::NodeTag::T_DeallocateStmt | pg_sys::NodeTag::T_ClosePortalStmt => {
-                    Self::Forget
+                pg_sys::NodeTag::T_DeallocateStmt => {
+                    let name = (*tree.cast::<pg_sys::DeallocateStmt>()).name;
+                    Self::GiveUp(Given::Statements, (!name.is_null()).then(|| copy(name)))
                 }
-                pg_sys::NodeTag::T_TransactionStmt => Self::Nothing,
+                pg_sys::NodeTag::T_ClosePortalStmt => {
+                    let name = (*tree.cast::<pg_sys::ClosePortalStmt>()).portalname;
+                    Self::GiveUp(Given::Cursors, (!name.is_null()).then(|| copy(name)))
+                }
+                pg_sys::NodeTag::T_TransactionStmt => {
+                    match (*tree.cast::<pg_sys::TransactionStmt>()).kind {
+                        pg_sys::TransactionStmtKind::TRANS_STMT_COMMIT_PREPARED => {
+                            Self::CommitPrepared
+                        }
+                        _ => Self::Nothing,
+                    }
+                }
                 _ if is_reshaping(tree) => Self::Reshape,
                 _ => Self::Nothing,
             }
@@ -122,8 +142,10 @@ impl Deed {
     fn done(self) {
         match self {
             Self::Nothing => return,
-            Self::Settings | Self::Forget => {}
-            Self::Discard => ask(Change::UnlistenAll),
+            Self::Settings => {}
+            Self::DiscardAll => ask(Change::UnlistenAll),
+            Self::GiveUp(names, name) => names::given_up(names, name.as_deref()),
+            Self::CommitPrepared => return transaction::committed_another(),
             Self::Listen(change) => ask(change),
             Self::Prepare(name) => names::prepared(name),
             Self::DeclareHold(name) => names::declared(name),
