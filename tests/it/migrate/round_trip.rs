@@ -70,6 +70,38 @@ async fn a_search_path_that_somebody_changed_since_stays() {
 }
 
 #[tokio::test]
+async fn the_libraries_that_sessions_load_besides_stay() {
+    let cluster = Cluster::shared().await;
+    let ours = r#""$libdir/taskmaster""#;
+    let added = format!("auto_explain, {ours}");
+    // What the database has before; what an operator makes of it after the step; what is left.
+    let cases = [
+        ("default", None, ""),
+        ("auto_explain", None, "auto_explain"),
+        ("auto_explain", Some(format!("{ours}, auto_explain, pgcrypto")), "auto_explain, pgcrypto"),
+        ("default", Some(added.clone()), "auto_explain"),
+        (&*added, None, &*added),
+    ];
+    for (before, after, left) in cases {
+        let database = cluster.create_database().await;
+        let alter = async |list: &str| {
+            let sql =
+                format!("ALTER DATABASE {} SET session_preload_libraries = {list}", database.name);
+            cluster.admin().await.batch_execute(&sql).await.unwrap();
+        };
+        alter(before).await;
+        up_all(&database).await;
+        let loaded = value(&database, "SHOW session_preload_libraries").await;
+        assert!(loaded.contains(ours), "{before}: {loaded}");
+        if let Some(list) = after {
+            alter(&list).await;
+        }
+        down_all(&database).await;
+        assert_eq!(value(&database, "SHOW session_preload_libraries").await, left, "{before}");
+    }
+}
+
+#[tokio::test]
 async fn up_and_down_stop_where_they_are_told() {
     let database = Cluster::shared().await.create_database().await;
     let mut runner = runner(&database).await;
