@@ -27,9 +27,9 @@ impl Holds {
     /// Another role or session user, which `RESET ALL` leaves as it is.
     pub const ROLE: Self = Self(1 << 7);
 
-    /// Every reason and its name, as it is shown to operators.
+    /// Every reason and its name, as the extension reports it and as it is shown to operators.
     pub const REASONS: [(Self, &'static str); 8] = [
-        (Self::SETTING, "setting"),
+        (Self::SETTING, "settings"),
         (Self::TEMP, "temp"),
         (Self::CURSOR, "cursor"),
         (Self::LISTEN, "listen"),

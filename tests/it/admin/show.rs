@@ -322,11 +322,31 @@ async fn a_client_in_session_mode_is_shown_with_the_mode_as_the_reason() {
 
 #[tokio::test]
 async fn the_console_says_how_it_knows_what_sessions_hold() {
-    let (cluster, database, proxy) = proxied_by(1).await;
+    let (cluster, plain, proxy) = proxied_by(2).await;
     let console = console(cluster, &proxy).await;
-    let client = proxy.connect(&database).await;
-    let loaded = value(&client, "show session_preload_libraries").await;
-    let by = if loaded.contains("taskmaster") { "extension" } else { "statements" };
-    let shown = row_of(&console, "show databases", &database).await;
-    assert_eq!(shown["session_state_by"], by);
+    let client = proxy.connect(&plain).await;
+    backend_pid(&client).await;
+    let shown = row_of(&console, "show databases", &plain).await;
+    assert_eq!(shown["session_state_by"], "statements");
+
+    let reporting = cluster.database().await;
+    let client = proxy.connect(&reporting).await;
+    // No text tells that this takes a lock.
+    client
+        .batch_execute(
+            "create function public.hidden() returns void language plpgsql as \
+             $$ begin execute 'select pg_' || 'advisory_' || 'lock(77)'; end $$",
+        )
+        .await
+        .unwrap();
+    client.batch_execute("select public.hidden()").await.unwrap();
+    let shown = row_of(&console, "show databases", &reporting).await;
+    assert_eq!(shown["session_state_by"], "extension");
+    let pinned = row_of(&console, "show clients", &reporting).await;
+    assert_eq!((&*pinned["state"], &*pinned["pin_reason"]), ("active", "lock"));
+    client.batch_execute("select pg_advisory_unlock(77)").await.unwrap();
+    wait::until("the client is free again", || async {
+        row_of(&console, "show clients", &reporting).await["pin_reason"].is_empty()
+    })
+    .await;
 }
