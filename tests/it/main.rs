@@ -11,6 +11,7 @@ mod drain;
 mod drivers;
 mod extension;
 mod floods;
+mod fuzz_corpus;
 mod harness_cluster;
 mod health;
 mod limits;

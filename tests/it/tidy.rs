@@ -37,7 +37,7 @@ const PURE: &[(&str, &[&str])] = &[("router", &["error", "wire"]), ("gate", &["e
 fn sources() -> Vec<(PathBuf, String)> {
     let root = repository_dir();
     let mut paths = Vec::new();
-    for member in ["pg_extension", "proxy", "migrations", "tests", "benches"] {
+    for member in ["pg_extension", "proxy", "migrations", "tests", "benches", "fuzz"] {
         collect(&root.join(member), &mut paths);
     }
     assert!(paths.len() > 50, "only {} source files found below {}", paths.len(), root.display());
