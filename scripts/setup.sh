@@ -29,6 +29,8 @@ collect() {
     need python3-venv python3 -c 'import ensurepip, venv'
     need nodejs command -v node
     need npm command -v npm
+    need default-jdk-headless command -v javac
+    need libpostgresql-jdbc-java test -f /usr/share/java/postgresql.jar
     [[ $1 == test ]] && return
     need pgbouncer test -x /usr/sbin/pgbouncer
 }

@@ -97,7 +97,9 @@ pub(crate) async fn create_migrated(cluster: &Cluster) -> Database<'_> {
 
 async fn migrate(cluster: &Cluster) -> Template {
     let database = create(cluster, "template0").await;
-    let mut target = Target::new("127.0.0.1", cluster.port, cluster.superuser, &database.name);
+    // A cluster may take TCP connections over TLS alone.
+    let host = cluster.socket_dir.to_str().expect("the harness makes paths in UTF-8");
+    let mut target = Target::new(host, cluster.port, cluster.superuser, &database.name);
     target.password = Some(cluster.password.to_owned());
     target.tls = TlsMode::Disable;
     let connection = taskmaster_migrations::connect(&target, NoTls).await;

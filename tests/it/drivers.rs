@@ -1,19 +1,19 @@
-//! Four drivers against PostgreSQL and against the proxy: each connects over TLS with SCRAM, many
-//! clients at once over two server connections, and must see the same in both places.
+//! Drivers against PostgreSQL and against the proxy: each connects over TLS with SCRAM, many clients
+//! at once over two server connections, and must see the same in all places: also through the proxy
+//! to a database whose sessions report what they hold, and to one whose sessions do not.
 
+mod packages;
 mod sqlx_driver;
 mod tokio_postgres_driver;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use harness::installation::build_once;
 use harness::program::Program;
 use harness::proxy_config::path_text;
-use harness::{Authority, Cluster, Database, Proxy, artefacts, run_dir};
+use harness::{Authority, Cluster, Database, Proxy, artefacts};
 
 /// Clients at once, over two server connections.
-const CLIENTS: u32 = 8;
+const CLIENTS: u32 = 20;
 
 /// Where a driver connects, and how it sees PostgreSQL itself.
 #[derive(Clone)]
@@ -39,7 +39,8 @@ impl Stage {
         let authority = Authority::new();
         let certificate = authority.server(&["localhost"]);
         let rule = "hostssl all all 127.0.0.1/32 scram-sha-256";
-        let cluster = Cluster::builder().tls(&certificate).host_rule(rule).start();
+        let cluster = Cluster::builder().tls(&certificate).host_rule(rule);
+        let cluster = cluster.setting("max_prepared_transactions", "100").start();
         let proxy = Proxy::start(&cluster, |config| {
             config
                 .set("pool.min", 1)
@@ -73,83 +74,71 @@ impl Stage {
         F: Fn(Place) -> Fut,
         Fut: Future<Output = String>,
     {
-        let database = self.cluster.create_database().await;
+        let database = self.cluster.database().await;
         let direct = driver(self.place(self.cluster.port, &database)).await;
-        let database = self.cluster.create_database().await;
-        let proxied = driver(self.place(self.proxy.port, &database)).await;
         assert!(direct.contains("57014"), "a cancelled query is in every transcript: {direct}");
         assert!(direct.contains("25P02"), "and a failed transaction: {direct}");
-        similar(&direct, &proxied);
+        for reports in [true, false] {
+            let database = self.cluster.database().await;
+            if !reports {
+                let sql =
+                    format!("alter database {} reset session_preload_libraries", database.name);
+                self.cluster.admin().await.batch_execute(&sql).await.unwrap();
+            }
+            let proxied = driver(self.place(self.proxy.port, &database)).await;
+            similar(&direct, &proxied, if reports { "with reports" } else { "without reports" });
+        }
     }
 }
 
 /// Compares line by line, because a whole transcript is long.
-fn similar(direct: &str, proxied: &str) {
+fn similar(direct: &str, proxied: &str, what: &str) {
     for (direct, proxied) in direct.lines().zip(proxied.lines()) {
-        assert_eq!(proxied, direct);
+        assert_eq!(proxied, direct, "{what}");
     }
-    assert_eq!(proxied.lines().count(), direct.lines().count());
+    assert_eq!(proxied.lines().count(), direct.lines().count(), "{what}");
 }
 
 impl Place {
-    /// libpq's environment, which node-postgres reads too.
-    fn environment(&self, program: Program) -> Program {
-        program
+    /// What all our programs read: libpq's environment, the authority's certificate, and where to look at
+    /// PostgreSQL itself.
+    async fn transcript(&self, program: Program) -> String {
+        let program = program
             .env("PGHOST", "localhost")
             .env("PGPORT", self.port.to_string())
             .env("PGUSER", &self.user)
             .env("PGPASSWORD", &self.password)
             .env("PGDATABASE", &self.database)
-            .env("CLIENTS", CLIENTS.to_string())
+            .env("PGSSLMODE", "verify-full")
+            .env("PGSSLROOTCERT", &self.ca_file)
+            .env("CA_FILE", &self.ca_file)
+            .env("WATCH_PORT", self.server_port.to_string())
+            .env("CLIENTS", CLIENTS.to_string());
+        program.succeed().await.stdout
     }
 }
 
-/// The driver's directory in the repository, its name, and a directory outside of the repository
-/// where its packages are installed once for each content of `lock`.
-fn installed(name: &str, lock: &str, install: impl FnOnce(&Path, &Path)) -> PathBuf {
-    let source = artefacts::repository_dir().join("tests/drivers").join(name);
-    let text = fs::read(source.join(lock)).expect("the lock file is in the repository");
-    let digest = text.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let dir = run_dir::machine_dir().join(format!("driver-{name}-{digest:016x}"));
-    build_once(&dir, |dir| install(&source, dir));
-    dir
+/// Runs a program of ours in Python.
+async fn assert_same_in_python(program: &str) {
+    let stage = Stage::set().await;
+    let python = tokio::task::spawn_blocking(packages::python).await.unwrap();
+    let program = artefacts::repository_dir().join("tests/drivers/python").join(program);
+    stage
+        .assert_same(async |place: Place| {
+            place.transcript(Program::new(&python).args(["-B"]).args([&program])).await
+        })
+        .await;
 }
 
-fn install(program: Program) {
-    let finished = program.run_blocking();
-    let advice = "the driver tests install psycopg and node-postgres with pip and npm";
-    assert!(finished.status.success(), "{advice}: {}", finished.report());
-}
-
-fn python() -> PathBuf {
-    let dir = installed("python", "requirements.txt", |source, dir| {
-        install(Program::new("python3").args(["-m", "venv"]).args([dir]));
-        let pip = Program::new(dir.join("bin/python")).args(["-m", "pip", "install", "--quiet"]);
-        install(pip.args(["--no-deps", "-r"]).args([source.join("requirements.txt")]));
-    });
-    dir.join("bin/python")
-}
-
-/// The installed packages; the program is copied beside them, because node looks for packages
-/// from the program's place upwards.
-fn node_program() -> PathBuf {
-    let dir = installed("node", "package-lock.json", |source, dir| {
-        for name in ["package.json", "package-lock.json"] {
-            fs::copy(source.join(name), dir.join(name)).expect("the file is in the repository");
-        }
-        let npm = Program::new("npm").args(["ci", "--no-audit", "--no-fund"]);
-        install(npm.current_dir(dir));
-    });
-    let own = run_dir::fresh_dir("node");
-    let source = artefacts::repository_dir().join("tests/drivers/node");
-    for name in ["package.json", "transcript.js"] {
-        fs::copy(source.join(name), own.join(name)).expect("the file is in the repository");
-    }
-    let packages = own.join("node_modules");
-    std::os::unix::fs::symlink(dir.join("node_modules"), packages).expect("a fresh directory");
-    own.join("transcript.js")
+/// Runs a program of ours in JavaScript.
+async fn assert_same_in_node(program: &'static str) {
+    let stage = Stage::set().await;
+    let program = tokio::task::spawn_blocking(|| packages::node(program)).await.unwrap();
+    stage
+        .assert_same(async |place: Place| {
+            place.transcript(Program::new("node").args([&program])).await
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -167,36 +156,34 @@ async fn sqlx_sees_the_same() {
 
 #[tokio::test]
 async fn psycopg_sees_the_same() {
-    let stage = Stage::set().await;
-    let python = tokio::task::spawn_blocking(python).await.unwrap();
-    let program = artefacts::repository_dir().join("tests/drivers/python/transcript.py");
-    stage
-        .assert_same(async |place: Place| {
-            let watch = format!(
-                "host=localhost port={} dbname={} sslmode=verify-full",
-                place.server_port, place.database
-            );
-            let program = place.environment(Program::new(&python)).args(["-B"]).args([&program]);
-            let program = program
-                .env("PGSSLMODE", "verify-full")
-                .env("PGSSLROOTCERT", &place.ca_file)
-                .env("WATCH", watch);
-            program.succeed().await.stdout
-        })
-        .await;
+    assert_same_in_python("transcript.py").await;
+}
+
+#[tokio::test]
+async fn asyncpg_sees_the_same() {
+    assert_same_in_python("asyncpg_transcript.py").await;
 }
 
 #[tokio::test]
 async fn node_postgres_sees_the_same() {
+    assert_same_in_node("transcript.js").await;
+}
+
+#[tokio::test]
+async fn postgres_js_sees_the_same() {
+    assert_same_in_node("postgres_js.js").await;
+}
+
+#[tokio::test]
+async fn jdbc_sees_the_same() {
     let stage = Stage::set().await;
-    let program = tokio::task::spawn_blocking(node_program).await.unwrap();
+    // Java ends a TLS connection with this alert before its close_notify.
+    stage.proxy.expect_log("UserCanceled");
+    let program = artefacts::repository_dir().join("tests/drivers/java/Transcript.java");
     stage
         .assert_same(async |place: Place| {
-            let node = place.environment(Program::new("node")).args([&program]);
-            let node = node
-                .env("CA_FILE", &place.ca_file)
-                .env("WATCH_PORT", place.server_port.to_string());
-            node.succeed().await.stdout
+            let java = Program::new("java").args(["-cp", "/usr/share/java/postgresql.jar"]);
+            place.transcript(java.args([&program])).await
         })
         .await;
 }

@@ -14,6 +14,7 @@ mod floods;
 mod fuzz_corpus;
 mod harness_cluster;
 mod health;
+mod leak_hunt;
 mod limits;
 mod login_order;
 mod login_steps;

@@ -21,6 +21,8 @@ enum Deed {
     DeclareHold(CString),
     /// DEALLOCATE, CLOSE, of all when there is no name.
     GiveUp(Given, Option<CString>),
+    /// DISCARD of some things.
+    Forget,
     /// COMMIT PREPARED.
     CommitPrepared,
     /// Data definition.
@@ -93,7 +95,7 @@ impl Deed {
                 pg_sys::NodeTag::T_DiscardStmt => {
                     match (*tree.cast::<pg_sys::DiscardStmt>()).target {
                         pg_sys::DiscardMode::DISCARD_ALL => Self::DiscardAll,
-                        _ => Self::Nothing,
+                        _ => Self::Forget,
                     }
                 }
                 pg_sys::NodeTag::T_ListenStmt => {
@@ -142,7 +144,7 @@ impl Deed {
     fn done(self) {
         match self {
             Self::Nothing => return,
-            Self::Settings => {}
+            Self::Settings | Self::Forget => {}
             Self::DiscardAll => ask(Change::UnlistenAll),
             Self::GiveUp(names, name) => names::given_up(names, name.as_deref()),
             Self::CommitPrepared => return transaction::committed_another(),

@@ -58,7 +58,9 @@ pub async fn reset(
 
 /// Reads to the end of all replies, sending the Sync that a vanished client owes.
 async fn settle(server: &mut Server, patience: Duration) -> Result<(), ResetError> {
-    let unanswered = server.outstanding.is_owed() || server.outstanding.is_skipping();
+    let outstanding = &server.outstanding;
+    let unanswered =
+        outstanding.is_owed() || outstanding.is_skipping() || outstanding.is_in_sequence();
     if server.outstanding.is_copying_in() {
         server.refuse_copy();
     } else if unanswered && !server.outstanding.is_ready_owed() {

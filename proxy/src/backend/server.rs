@@ -180,10 +180,12 @@ impl Server {
 
     /// INVARIANT I1, the server's half: nothing owed, no transaction, nothing half sent either way.
     pub fn is_at_rest(&self) -> bool {
-        self.status == TransactionStatus::Idle
-            && self.outstanding.is_settled()
-            && self.up.is_clear()
-            && self.passing == 0
+        self.status == TransactionStatus::Idle && self.is_answered()
+    }
+
+    /// True when everything sent was answered, be it inside a transaction.
+    pub fn is_answered(&self) -> bool {
+        self.outstanding.is_settled() && self.up.is_clear() && self.passing == 0
     }
 
     /// True when the server has only a part of a message: nothing but closing can mend that (I4).

@@ -26,6 +26,11 @@ const FACTS: [&str; 6] = [
     "session_authorization",
 ];
 
+/// True when a server reports this and no session sets it.
+pub fn is_fact(name: &str) -> bool {
+    FACTS.contains(&name)
+}
+
 impl Settings {
     /// The settings among reported parameters that a session may change.
     pub fn from_reported(parameters: &[(String, String)]) -> Self {
@@ -38,7 +43,7 @@ impl Settings {
 
     /// Takes note of a ParameterStatus. Returns false when nothing changed or nothing may be set.
     pub fn report(&mut self, name: &str, value: &str) -> bool {
-        if FACTS.contains(&name) || self.entries.get(name).is_some_and(|known| **known == *value) {
+        if is_fact(name) || self.entries.get(name).is_some_and(|known| **known == *value) {
             return false;
         }
         self.set(name, value);
@@ -111,6 +116,23 @@ impl Settings {
             restored.set(name, value);
         }
         restored
+    }
+
+    /// The SQL that gives a session these settings, the start of a client's, where they are not `defaults` and the
+    /// session has none of its own: what a RESET took back went to the defaults. None when they are the same.
+    ///
+    /// Source: `pg_settings.source` is `session` after SET and `set_config`.
+    pub fn restart_sql(&self, defaults: &Self) -> Option<String> {
+        let differing = self.iter().filter(|(name, value)| defaults.get(name) != Some(*value));
+        let rows = differing
+            .map(|(name, value)| format!("({},{})", quote_literal(name), quote_literal(value)));
+        let rows = rows.collect::<Vec<_>>().join(",");
+        let sql = format!(
+            "SELECT pg_catalog.set_config(s.name,w.value,false) FROM (VALUES {rows}) w(name,value) \
+             JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name)=pg_catalog.lower(w.name) \
+             WHERE s.source<>'session'"
+        );
+        (!rows.is_empty()).then_some(sql)
     }
 
     /// The SQL that turns a session with the settings `from` into one with `self`; none when they are equal.
@@ -192,6 +214,14 @@ mod tests {
         let restored = expected.restored(&changed, &start);
         assert_eq!(restored.get("jit"), Some("off"), "it was reset");
         assert_eq!(restored.get("work_mem"), Some("2MB"));
+    }
+
+    #[test]
+    fn a_start_that_is_the_default_is_not_given_again() {
+        let start = settings(&[("TimeZone", "UTC"), ("application_name", "it's")]);
+        assert_eq!(start.restart_sql(&start), None);
+        let sql = start.restart_sql(&settings(&[("TimeZone", "UTC")])).unwrap();
+        assert!(sql.contains("(VALUES (E'application_name',E'it''s'))"), "{sql}");
     }
 
     #[test]

@@ -46,6 +46,26 @@ pub fn reset(sql: &[u8]) -> Option<Reset> {
     }
 }
 
+/// Whether a text of one or more statements takes settings back to their start: RESET, DISCARD, SET ... TO DEFAULT.
+pub fn resets(sql: &[u8]) -> bool {
+    sql.split(|&byte| byte == b';').any(|statement| {
+        let mut words = Words::new(statement);
+        let Some(first) = words.next() else { return false };
+        let is = |word: &str| first.eq_ignore_ascii_case(word.as_bytes());
+        is("RESET")
+            || is("DISCARD")
+            || is("SET") && words.any(|word| word.eq_ignore_ascii_case(b"DEFAULT"))
+    })
+}
+
+/// Whether the last of several statements is RESET ALL.
+pub fn ends_with_reset_all(sql: &[u8]) -> bool {
+    let mut statements = sql.rsplit(|&byte| byte == b';');
+    statements
+        .find(|statement| Words::new(statement).next().is_some())
+        .is_some_and(|last| reset(last) == Some(Reset::All))
+}
+
 /// One identifier and nothing behind it but a semicolon.
 fn identifier(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii();
@@ -77,6 +97,24 @@ mod tests {
             ("SELECT 1", None),
         ] {
             assert_eq!(reset(sql.as_bytes()), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_reset_among_other_statements_is_found() {
+        for (sql, is_reset, is_all_at_last) in [
+            ("CLOSE ALL; UNLISTEN *; RESET ALL;", true, true),
+            ("reset all; set a = b", true, false),
+            ("/* x */ reset a", true, false),
+            ("discard all", true, false),
+            ("set a to default", true, false),
+            ("SET LOCAL TIME ZONE DEFAULT", true, false),
+            ("set a = 1; select 'reset all'", false, false),
+            ("select default", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(resets(sql.as_bytes()), is_reset, "{sql}");
+            assert_eq!(ends_with_reset_all(sql.as_bytes()), is_all_at_last, "{sql}");
         }
     }
 

@@ -129,7 +129,6 @@ fn of_statement(statement: &[u8], is_tracked: &dyn Fn(&[u8]) -> bool) -> Holds {
     let is = |word: &str| first.eq_ignore_ascii_case(word.as_bytes());
     let by_keyword = match first[0].to_ascii_uppercase() {
         b'S' if is("SET") => of_set(words, is_tracked),
-        b'R' if is("RESET") => Holds::SETTING,
         b'L' if is("LISTEN") => Holds::LISTEN,
         b'L' if is("LOAD") => Holds::UNSEEN,
         b'P' if is("PREPARE") => of_prepare(words),
@@ -185,6 +184,11 @@ fn of_telling_words(statement: &[u8]) -> Holds {
         match byte {
             b'a' | b'A' if starts_with(rest, "advisory_lock") => holds = holds.with(Holds::LOCK),
             b's' | b'S' if starts_with(rest, "set_config") => holds = holds.with(Holds::SETTING),
+            // The view's rule calls set_config.
+            b'p' | b'P' if starts_with(rest, "pg_settings") => {
+                let updates = has_word(Words::new(statement), "UPDATE");
+                holds = if updates { holds.with(Holds::SETTING) } else { holds };
+            }
             b'p' | b'P' if starts_with(rest, "pg_temp") => holds = holds.with(Holds::TEMP),
             b'i' | b'I' if starts_with(rest, "into temp") => holds = holds.with(Holds::TEMP),
             b't' | b'T' if starts_with(rest, "try_advisory_lock") => {
@@ -256,6 +260,7 @@ mod tests {
             "BEGIN; UPDATE a SET b = 1; COMMIT",
             "SET LOCAL search_path = x",
             "set transaction read only",
+            "reset all",
             "SET TimeZone TO 'UTC'",
             "SET TIME ZONE 'UTC'",
             "SET SESSION timezone = 'UTC'",
@@ -265,6 +270,7 @@ mod tests {
             "select pg_advisory_xact_lock(1)",
             "select pg_advisory_unlock(1)",
             "UNLISTEN *",
+            "select setting from pg_settings",
             "DISCARD ALL",
         ] {
             assert_eq!(holds(sql), Holds::NONE, "{sql}");
@@ -278,8 +284,9 @@ mod tests {
             ("/* a /* b */ */ -- c\n set Role bob", Holds::ROLE),
             ("SET SESSION AUTHORIZATION bob", Holds::ROLE),
             ("SET SESSION ROLE bob", Holds::ROLE),
-            ("select 1; reset all", Holds::SETTING),
+            ("reset all; set search_path = x", Holds::SETTING),
             ("select set_config('a.b', 'c', false)", Holds::SETTING),
+            ("update pg_settings set setting = '1' where name = 'x'", Holds::SETTING),
             ("LISTEN x", Holds::LISTEN),
             ("PREPARE p AS SELECT 1", Holds::PREPARE),
             ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", Holds::CURSOR),

@@ -46,8 +46,8 @@ pub struct Client {
     pub holds: Holds,
     /// A RESET on its way, or one that was run and whose effect the server connection still has to be given.
     pub reset: Resetting,
-    /// What the client tried to prepare twice.
-    pub clash: Option<Box<Clash>>,
+    /// What the client tried to prepare twice, until no reply is owed any more.
+    pub clashes: Vec<Clash>,
     /// What the proxy does with requests that it did not pass to a server.
     pub refusal: Refusal,
     /// Bytes of a message that are still to be dropped unread.
@@ -72,8 +72,39 @@ pub enum Resetting {
         /// What holds from now on.
         to: Rc<Settings>,
     },
+    /// A statement was sent that may take settings back, which ones is not known.
+    Unsure(Unsure),
+    /// It was run, and its ReadyForQuery is withheld until the settings are again those that the client's session goes
+    /// back to.
+    Withheld(Unsure),
     /// The client was told; the server connection is to be brought into line with these.
     Due(Rc<Settings>),
+}
+
+/// What there was before a statement that may take settings back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsure {
+    /// What the client was told before.
+    pub from: Rc<Settings>,
+    /// What holds no more when the statement has succeeded outside of a transaction block.
+    pub frees: Holds,
+}
+
+impl Resetting {
+    /// True while the client waits for a ReadyForQuery that the server has sent.
+    pub fn is_withheld(&self) -> bool {
+        matches!(self, Self::Withheld(_))
+    }
+
+    /// True when nothing else may be sent before the settings are in line again. `is_ready_owed` says whether the
+    /// statement is on its way as a whole.
+    pub fn keeps_back(&self, is_ready_owed: bool) -> bool {
+        match self {
+            Self::No => false,
+            Self::Due(_) | Self::Withheld(_) => true,
+            Self::Sent(_) | Self::Unsure(_) | Self::Run { .. } => is_ready_owed,
+        }
+    }
 }
 
 /// One name that stands for a statement already.
@@ -109,7 +140,7 @@ impl Client {
             statements: Statements::default(),
             holds: Holds::NONE,
             reset: Resetting::No,
-            clash: None,
+            clashes: Vec::new(),
             refusal: Refusal::None,
             discarding: 0,
             counters: Rc::default(),

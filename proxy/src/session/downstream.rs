@@ -7,11 +7,12 @@ use std::rc::Rc;
 
 use crate::backend::report::is_report;
 use crate::backend::server::{Server, ServerFault, parameter};
+use crate::backend::settings::{Settings, is_fact};
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::overdue::Overdue;
 use crate::router::command::Reset;
 use crate::router::holds::Holds;
-use crate::session::client::{Client, Resetting};
+use crate::session::client::{Clash, Client, Resetting, Unsure};
 use crate::wire::buffer::Buffer;
 use crate::wire::error_response::{ServerError, error_response};
 use crate::wire::greeting::{parameter_status, ready_for_query};
@@ -109,6 +110,9 @@ impl Downstream<'_> {
         }
         if tag == BackendTag::ReadyForQuery && answer.disposition == Disposition::Forward {
             self.client.count_query(self.server.status());
+            if !self.server.outstanding.is_owed() {
+                self.client.clashes.clear();
+            }
         }
         answer
     }
@@ -124,7 +128,7 @@ impl Downstream<'_> {
             }
             Some(b"DEALLOCATE ALL\0") => self.client.statements.clear(),
             Some(b"RESET\0") => {
-                if let Resetting::Sent(reset) = std::mem::take(&mut self.client.reset) {
+                if let Resetting::Sent(reset) = self.client.reset.clone() {
                     self.begin_reset(&reset);
                 }
             }
@@ -158,14 +162,12 @@ impl Downstream<'_> {
             BackendTag::ErrorResponse if self.is_overdue(message) => {
                 self.overdue.map(|overdue| error_response(&overdue))
             }
-            BackendTag::ErrorResponse => {
-                let clash = self.client.clash.take()?;
-                Some(renamed(message, &clash.on_server, &clash.name))
-            }
+            BackendTag::ErrorResponse => self.rename(message),
             BackendTag::ParameterStatus => {
-                let resetting = matches!(self.client.reset, Resetting::Run { .. });
-                let is_report = || parameter(message).is_some_and(|(name, _)| is_report(name));
-                (resetting || is_report()).then(Vec::new)
+                let reset = &self.client.reset;
+                let resetting = matches!(reset, Resetting::Run { .. } | Resetting::Unsure(_));
+                let (name, _) = parameter(message)?;
+                (is_report(name) || resetting && !is_fact(name)).then(Vec::new)
             }
             BackendTag::ReadyForQuery => self.end_reset(message),
             _ => None,
@@ -177,24 +179,44 @@ impl Downstream<'_> {
         self.overdue.is_some() && ServerError::read(message).sqlstate == SqlState::QUERY_CANCELED
     }
 
+    /// An error about a name that is taken, with the client's name in it.
+    fn rename(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        let names = |clash: &Clash| {
+            message.windows(clash.on_server.len()).any(|window| *window == *clash.on_server)
+        };
+        let index = self.client.clashes.iter().position(names)?;
+        let clash = self.client.clashes.remove(index);
+        Some(renamed(message, &clash.on_server, &clash.name))
+    }
+
     /// What a client is told at the end of a RESET: the values that are now others, as PostgreSQL reports them.
     fn end_reset(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         let (from, to) = match std::mem::take(&mut self.client.reset) {
             Resetting::Run { from, to } => (from, to),
+            Resetting::Unsure(unsure) => return Some(self.end_unsure(unsure, message)),
             // It failed.
             Resetting::Sent(_) | Resetting::No => return None,
-            due @ Resetting::Due(_) => {
+            due @ (Resetting::Due(_) | Resetting::Withheld(_)) => {
                 self.client.reset = due;
                 return None;
             }
         };
-        let changed = to.iter().filter(|(name, value)| from.get(name) != Some(*value));
-        let reported = changed.filter(|(name, _)| self.server.defaults.contains(name));
-        let mut bytes: Vec<u8> =
-            reported.flat_map(|(name, value)| parameter_status(name, value)).collect();
+        let mut bytes = changes_told(&from, &to, &self.server.defaults);
         bytes.extend_from_slice(message);
         self.client.reset = Resetting::Due(to);
         Some(bytes)
+    }
+
+    /// In a failed transaction nothing can be set, and what was reset will be rolled back.
+    fn end_unsure(&mut self, unsure: Unsure, ready: &[u8]) -> Vec<u8> {
+        if ready.get(HEADER_LEN) != Some(&b'E') {
+            self.client.reset = Resetting::Withheld(unsure);
+            return Vec::new();
+        }
+        let Server { settings, defaults, .. } = &*self.server;
+        let mut bytes = changes_told(&unsure.from, settings, defaults);
+        bytes.extend_from_slice(ready);
+        bytes
     }
 
     /// Gives the replies that nobody else will give, when their turn has come.
@@ -219,6 +241,14 @@ impl Downstream<'_> {
             self.client.statements.settle();
         }
     }
+}
+
+/// ParameterStatus for each value that is another now, of those that a server reports.
+pub fn changes_told(from: &Settings, to: &Settings, reported: &Settings) -> Vec<u8> {
+    to.iter()
+        .filter(|(name, value)| from.get(name) != Some(*value) && reported.contains(name))
+        .flat_map(|(name, value)| parameter_status(name, value))
+        .collect()
 }
 
 /// The message with one name in it replaced, in every field.

@@ -15,7 +15,7 @@ use crate::net::flow::poll_fill;
 use crate::pool::counters::Count;
 use crate::pool::roster::ClientEntry;
 use crate::pool::{Pool, PoolMode};
-use crate::session::client::{Client, Resetting};
+use crate::session::client::{Client, Resetting, Unsure};
 use crate::session::downstream::Downstream;
 use crate::session::meter::Meter;
 use crate::session::slot::Slot;
@@ -28,6 +28,8 @@ pub enum RelayEnd {
     Released,
     /// The client's settings are to be given to the server connection, which it keeps.
     Reset(Rc<Settings>),
+    /// Settings may have been taken back, and the client waits for its ReadyForQuery.
+    Withheld(Unsure),
     /// The client said goodbye.
     Left,
     /// The client is gone without a word.
@@ -86,35 +88,50 @@ impl Relay<'_> {
 
     fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<RelayEnd> {
         self.slot.watch(cx);
-        if self.upstream == Direction::Open
-            && let Err(end) = self.poll_up(cx)
-        {
-            return Poll::Ready(end);
-        }
-        match self.poll_down(cx) {
-            Ok(Poll::Pending) => self.due_reset().map_or(Poll::Pending, Poll::Ready),
-            Ok(Poll::Ready(())) => Poll::Ready(RelayEnd::Released),
-            Err(end) => Poll::Ready(end),
+        loop {
+            let mut wish = Wish::Continue;
+            if self.upstream == Direction::Open {
+                match self.poll_up(cx) {
+                    Ok(found) => wish = found,
+                    Err(end) => return Poll::Ready(end),
+                }
+            }
+            match self.poll_down(cx) {
+                Ok(Poll::Pending) => {}
+                Ok(Poll::Ready(())) => return Poll::Ready(RelayEnd::Released),
+                Err(end) => return Poll::Ready(end),
+            }
+            if let Some(end) = self.due_reset() {
+                return Poll::Ready(end);
+            }
+            // What waited for the replies that have just come goes on.
+            let is_ready_owed = self.server.outstanding.is_ready_owed();
+            let waits = is_ready_owed || self.client.reset.keeps_back(is_ready_owed);
+            if wish != Wish::Wait || waits {
+                return Poll::Pending;
+            }
         }
     }
 
     /// Client to server, as far as both sockets go without waiting.
-    fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<(), RelayEnd> {
+    fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<Wish, RelayEnd> {
         loop {
-            if self.decide()? == Wish::Leave {
+            let wish = self.decide()?;
+            if wish == Wish::Leave {
                 self.keep_unsent();
                 return Err(RelayEnd::Left);
             }
             match self.server.up.poll_write(&mut self.client.buffer, &mut self.server.stream, cx) {
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(wish),
+                Poll::Ready(Ok(())) if wish == Wish::Wait => return Ok(wish),
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => {
                     self.upstream = Direction::Broken;
-                    return Ok(());
+                    return Ok(Wish::Continue);
                 }
             }
             match poll_fill(&mut self.client.stream, &mut self.client.buffer, cx) {
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(wish),
                 Poll::Ready(Ok(len)) if len > 0 => {
                     self.client.counters.add(Count::ReceivedBytes, len as u64);
                 }
@@ -180,9 +197,14 @@ impl Relay<'_> {
 
     /// A RESET whose effect this connection still has to be given, once it is at rest.
     fn due_reset(&mut self) -> Option<RelayEnd> {
-        let at_rest = self.server.is_at_rest() && self.client.down.is_clear();
+        let is_clear = self.client.down.is_clear();
         match std::mem::take(&mut self.client.reset) {
-            Resetting::Due(settings) if at_rest => Some(RelayEnd::Reset(settings)),
+            Resetting::Due(settings) if is_clear && self.server.is_at_rest() => {
+                Some(RelayEnd::Reset(settings))
+            }
+            Resetting::Withheld(unsure) if is_clear && self.server.is_answered() => {
+                Some(RelayEnd::Withheld(unsure))
+            }
             other => {
                 self.client.reset = other;
                 None
@@ -194,7 +216,8 @@ impl Relay<'_> {
     fn is_free(&self) -> bool {
         let held = !self.client.holds.is_none() || !self.server.reasons().is_empty();
         let shared = self.pool.config.mode == PoolMode::Transaction && !held;
-        (shared || self.slot.is_ending()) && self.server.is_at_rest() && self.client.down.is_clear()
+        let is_told = self.client.down.is_clear() && !self.client.reset.is_withheld();
+        (shared || self.slot.is_ending()) && self.server.is_at_rest() && is_told
     }
 }
 

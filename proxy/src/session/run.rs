@@ -17,7 +17,8 @@ use crate::pool::overdue::{Overdue, Verdict};
 use crate::pool::roster::Entered;
 use crate::pool::shell::ClientGuard;
 use crate::pool::{AcquireError, Pool, PoolMode, PooledServer};
-use crate::session::client::{Client, Refusal, Resetting};
+use crate::session::client::{Client, Refusal, Resetting, Unsure};
+use crate::session::downstream::changes_told;
 use crate::session::local;
 use crate::session::meter::Meter;
 use crate::session::relay::{Direction, Relay, RelayEnd};
@@ -192,7 +193,7 @@ impl Session {
         server.unfinished = Unfinished::Finish;
         self.detach(&mut server);
         match end {
-            RelayEnd::Released | RelayEnd::Reset(_) => None,
+            RelayEnd::Released | RelayEnd::Reset(_) | RelayEnd::Withheld(_) => None,
             RelayEnd::Left => Some(SessionEnd::Left),
             RelayEnd::ClientLost => {
                 server.unfinished = Unfinished::Cancel;
@@ -232,9 +233,30 @@ impl Session {
                         Err(_) => return RelayEnd::ServerLost(ServerFault::Closed),
                     }
                 }
+                RelayEnd::Withheld(unsure) => {
+                    if let Err(end) = self.end_withheld(server, unsure).await {
+                        return end;
+                    }
+                }
                 end => return end,
             }
         }
+    }
+
+    /// Takes settings to the client's start instead of the server connection's, and gives the client the ReadyForQuery
+    /// that it waits for.
+    async fn end_withheld(&mut self, server: &mut Server, unsure: Unsure) -> Result<(), RelayEnd> {
+        if let Some(sql) = self.client.startup_settings.restart_sql(&server.defaults) {
+            let done = timeout(self.pool.config.acquire_timeout, server.execute(&sql)).await;
+            done.unwrap_or(Err(ServerFault::Closed)).map_err(RelayEnd::ServerLost)?;
+        }
+        let status = server.status();
+        if status == TransactionStatus::Idle {
+            self.client.holds = self.client.holds.without(unsure.frees);
+        }
+        let mut reply = changes_told(&unsure.from, &server.settings, &server.defaults);
+        reply.extend(ready_for_query(status));
+        self.client.send(&reply).await.map_err(|_| RelayEnd::ClientLost)
     }
 
     /// INVARIANT I6: what may be left of the session taints the connection; what is tracked goes with the client.

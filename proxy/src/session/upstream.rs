@@ -9,13 +9,13 @@ use crate::backend::server::{Server, prepare};
 use crate::backend::settings::SEARCH_PATH;
 use crate::backend::statement::Interner;
 use crate::pool::PoolMode;
-use crate::router::command::{deallocated, reset};
+use crate::router::command::{deallocated, ends_with_reset_all, reset, resets};
 use crate::router::holds::Holds;
-use crate::session::client::{Clash, Client, Resetting};
+use crate::session::client::{Clash, Client, Resetting, Unsure};
 use crate::session::statements::{Named, STATEMENTS_MAX};
 use crate::wire::buffer::Buffer;
 use crate::wire::frontend::{
-    BindHead, Parse, Subject, read_subject, write_bind_head, write_parse, write_subject,
+    BindHead, Parse, Subject, query_of, read_subject, write_bind_head, write_parse, write_subject,
 };
 use crate::wire::header::{FrameError, HEADER_LEN, Header};
 use crate::wire::outstanding::{Expect, LocalReply, Owed};
@@ -29,6 +29,8 @@ const PARSE_LEN_MAX: usize = 16 * 1024 * 1024;
 pub enum Wish {
     /// Go on.
     Continue,
+    /// Wait with what it sent last until a RESET before it is over.
+    Wait,
     /// It said goodbye.
     Leave,
 }
@@ -98,6 +100,9 @@ impl Upstream<'_> {
             if message.tag == FrontendTag::Terminate {
                 return Ok(Wish::Leave);
             }
+            if self.keeps_back(buffer, &message) {
+                return Ok(Wish::Wait);
+            }
             self.pass(buffer, &message)?;
         }
     }
@@ -121,6 +126,40 @@ impl Upstream<'_> {
             return Ok(None);
         }
         Ok((total > buffer.capacity()).then_some(Message { header, tag, present }))
+    }
+
+    /// What follows a RESET must meet the settings that the client's session goes back to; and a RESET is sent when
+    /// nothing is unanswered, so that its ReadyForQuery is known.
+    fn keeps_back(&self, buffer: &Buffer, message: &Message) -> bool {
+        let is_ready_owed = self.server.outstanding.is_ready_owed();
+        self.client.reset.keeps_back(is_ready_owed) || is_ready_owed && self.resets(buffer, message)
+    }
+
+    fn resets(&self, buffer: &Buffer, message: &Message) -> bool {
+        let seen = &self.server.up.unseen(buffer)[..message.present];
+        match (message.tag, self.mode) {
+            (FrontendTag::Query, _) => resets(query_of(&seen[HEADER_LEN..])),
+            (FrontendTag::Bind, PoolMode::Transaction) => {
+                BindHead::read(seen).is_some_and(|head| self.statement_resets(head.statement))
+            }
+            _ => false,
+        }
+    }
+
+    fn statement_resets(&self, name: &[u8]) -> bool {
+        let statements = &self.client.statements;
+        match name {
+            b"" => statements.unnamed().is_some_and(|unnamed| resets(unnamed.query())),
+            _ => statements.get(name).is_some_and(|named| resets(query_of(&named.statement.body))),
+        }
+    }
+
+    /// Notes that settings may be taken back by what is sent now.
+    fn begin_unsure(&mut self, frees: Holds) {
+        if self.client.reset == Resetting::No {
+            let from = Rc::clone(&self.server.settings);
+            self.client.reset = Resetting::Unsure(Unsure { from, frees });
+        }
     }
 
     fn pass(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
@@ -167,7 +206,6 @@ impl Upstream<'_> {
     fn query(&mut self, buffer: &mut Buffer, message: &Message) {
         let seen = &self.server.up.unseen(buffer)[HEADER_LEN..message.present];
         let sql = seen.strip_suffix(b"\0").unwrap_or(seen);
-        // In a transaction block a RESET may yet be rolled back: then the connection is held instead.
         if let Some(reset) = reset(sql).filter(|_| self.server.is_at_rest()) {
             self.client.reset = Resetting::Sent(reset);
         } else if self.mode == PoolMode::Transaction {
@@ -177,6 +215,10 @@ impl Upstream<'_> {
                 return self.answer(buffer, message, LocalReply::Deallocated);
             }
             self.client.holds = self.client.holds.with(self.query_holds(sql, message));
+        }
+        if self.client.reset == Resetting::No && resets(sql) {
+            let frees = if ends_with_reset_all(sql) { Holds::SETTING } else { Holds::NONE };
+            self.begin_unsure(frees);
         }
         self.client.statements.drop_unnamed();
         self.server.unnamed = None;
@@ -241,8 +283,9 @@ impl Upstream<'_> {
         if let Some(taken) = self.client.statements.get(name) {
             let taken = Rc::clone(&taken.statement);
             let clash = Clash { name: name.into(), on_server: taken.name.clone() };
-            self.client.clash = Some(Box::new(clash));
-            return self.parse_again(buffer, message, &taken);
+            self.client.clashes.push(clash);
+            self.parse_again(buffer, message, &taken);
+            return Ok(());
         }
         if self.client.statements.len() >= STATEMENTS_MAX {
             return Err(UpstreamError::TooManyStatements);
@@ -258,18 +301,21 @@ impl Upstream<'_> {
         Ok(())
     }
 
-    /// The name is taken: the server says so itself (42P05), being sent a name that is taken there too.
+    /// The name is taken: the server says so itself (42P05), being sent a name that is taken there too. It says first
+    /// what else is wrong with the new statement.
     fn parse_again(
         &mut self,
         buffer: &mut Buffer,
         message: &Message,
         taken: &Rc<crate::backend::statement::Statement>,
-    ) -> Result<(), UpstreamError> {
+    ) {
+        let unseen = &self.server.up.unseen(buffer)[HEADER_LEN..message.present];
+        let name_end = unseen.iter().position(|&byte| byte == 0).unwrap_or_default();
+        let body = unseen[name_end + 1..].to_vec();
         self.server.up.skip(buffer, message.present);
         self.ensure(taken);
         self.owe(FrontendTag::Bind);
-        write_parse(self.server.up.outbox.writer(), &taken.name, &taken.body);
-        Ok(())
+        write_parse(self.server.up.outbox.writer(), &taken.name, &body);
     }
 
     /// A Parse too long to be kept. Unnamed, it streams through and the client keeps its server connection.
@@ -297,6 +343,9 @@ impl Upstream<'_> {
         if self.server.outstanding.is_skipping() {
             self.forward(buffer, message);
             return Ok(());
+        }
+        if self.statement_resets(head.statement) {
+            self.begin_unsure(Holds::NONE);
         }
         if head.statement.is_empty() {
             self.bind_unnamed(buffer);

@@ -120,6 +120,16 @@ pub struct Outstanding {
     queue: VecDeque<Owed>,
     copy_in: CopyIn,
     pipeline: Pipeline,
+    sequence: Sequence,
+}
+
+/// Whether the server is inside a sequence of the extended protocol. Its transaction is open, with its portals and
+/// whatever was run in it, until a Sync or a Query comes, although all replies to it may have been given (after a Flush).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sequence {
+    #[default]
+    Ended,
+    Open,
 }
 
 impl Outstanding {
@@ -132,8 +142,18 @@ impl Outstanding {
             _ if self.pipeline == Pipeline::SkippingToSync => return false,
             _ => {}
         }
+        self.sequence = match owed.expect {
+            Expect::Local(_) => self.sequence,
+            expect if expect.ends_with_ready() => Sequence::Ended,
+            _ => Sequence::Open,
+        };
         self.queue.push_back(owed);
         true
+    }
+
+    /// True when a Sync has to come before anything else can.
+    pub fn is_in_sequence(&self) -> bool {
+        self.sequence == Sequence::Open
     }
 
     /// Records a CopyDone or CopyFail. Before the server asked for data, where it stands in the pipeline matters.
@@ -172,7 +192,8 @@ impl Outstanding {
 
     /// True when the server owes nothing, will not ignore what comes next and reads no COPY data.
     pub fn is_settled(&self) -> bool {
-        self.queue.is_empty() && self.pipeline == Pipeline::Running && self.copy_in == CopyIn::No
+        let is_running = self.pipeline == Pipeline::Running && self.copy_in == CopyIn::No;
+        self.queue.is_empty() && is_running && !self.is_in_sequence()
     }
 
     /// True when a reply of any kind is still to come.
@@ -317,6 +338,16 @@ mod tests {
         reply(&mut outstanding, &[B::ReadyForQuery]);
         assert!(outstanding.is_owed(), "the query behind the Sync is still owed");
         reply(&mut outstanding, &[B::CommandComplete, B::ReadyForQuery]);
+        assert!(outstanding.is_settled());
+    }
+
+    #[test]
+    fn i1_a_sequence_that_was_flushed_is_not_over_before_its_sync() {
+        let mut outstanding = sent(&EXTENDED[..3]);
+        reply(&mut outstanding, &[B::ParseComplete, B::BindComplete, B::PortalSuspended]);
+        assert!(!outstanding.is_owed() && !outstanding.is_settled());
+        outstanding.push(Owed::forward(Expect::Sync));
+        reply(&mut outstanding, &[B::ReadyForQuery]);
         assert!(outstanding.is_settled());
     }
 

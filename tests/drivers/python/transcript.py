@@ -1,8 +1,8 @@
 """What psycopg 3 sees of a server: one transcript for each of many clients at once.
 
 The same program runs against PostgreSQL and against the proxy, and the transcripts are compared.
-Connection parameters come from libpq's environment; WATCH is a conninfo for PostgreSQL itself, by
-which a query is known to run before it is cancelled.
+Connection parameters come from libpq's environment; WATCH_PORT is that of PostgreSQL itself, by which
+a query is known to run before it is cancelled.
 """
 
 import os
@@ -95,7 +95,7 @@ def pipeline(connection, number):
 
 def until_running(marker):
     sql = "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and query like %s"
-    with psycopg.connect(os.environ["WATCH"], autocommit=True) as watcher:
+    with psycopg.connect(f"port={os.environ['WATCH_PORT']}", autocommit=True) as watcher:
         deadline = time.monotonic() + WAIT_S
         while watcher.execute(sql, (f"select pg_sleep(600) /* {marker} */%",)).fetchone()[0] == 0:
             if time.monotonic() > deadline:
