@@ -62,7 +62,8 @@ async fn until_walsenders(cluster: &Cluster, count: &str) {
 /// Writes something and says where the log ends behind it.
 async fn write(cluster: &Cluster, sql: &str) -> String {
     let admin = cluster.admin().await;
-    admin.batch_execute(sql).await.unwrap();
+    // The clusters of tests commit before their log is written, and the LSN is of what was written.
+    admin.batch_execute(&format!("set synchronous_commit = on; {sql}")).await.unwrap();
     value(&admin, "select pg_current_wal_lsn()").await
 }
 
