@@ -4,6 +4,7 @@
 //! this. Sees the pools through snapshots alone. Must not know sessions or listeners.
 
 mod act;
+mod ask;
 pub mod console;
 mod extended;
 mod reply;
@@ -15,6 +16,7 @@ mod time;
 use std::time::Duration;
 
 use crate::error::{ClientFacing, Severity, SqlState};
+pub use ask::{Answer, Ask, Assignment, Refused, Shutdown};
 
 /// Settings of the console.
 #[derive(Clone, Debug)]
@@ -40,6 +42,17 @@ pub struct Setting {
     pub value: String,
     /// What it is when it is not given.
     pub default: String,
+    /// When another value holds.
+    pub changes: Changes,
+}
+
+/// When another value of a setting holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// At once, after RELOAD or SET.
+    Live,
+    /// From the next start on.
+    AtStart,
 }
 
 /// What a user may do in the console.
@@ -49,15 +62,6 @@ pub enum Role {
     Admin,
     /// SHOW alone.
     Stats,
-}
-
-/// How the process is asked to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shutdown {
-    /// At once.
-    Now,
-    /// Once the transactions have ended that are under way.
-    WaitForServers,
 }
 
 /// A user who may not use the console.

@@ -6,6 +6,7 @@ mod error;
 mod limits;
 mod logging;
 mod migrate;
+mod operated;
 mod serve;
 mod signals;
 mod up;

@@ -6,11 +6,13 @@
 mod assembly;
 mod environment;
 mod error;
+mod keeper;
 mod raw;
 mod reader;
 mod sections;
 mod shown;
 mod syntax;
+mod translation;
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 pub use environment::Environment;
 pub use error::{ConfigError, Origin};
+pub use keeper::Keeper;
 
 use crate::backend::target;
 use crate::listener::ClientLimits;
@@ -74,6 +77,8 @@ pub struct Listen {
     pub client_max: usize,
     /// From the first byte to the end of the login.
     pub login_timeout: Duration,
+    /// How long a shutdown waits for clients to leave by themselves, if it does.
+    pub leave_timeout: Duration,
     /// How long a shutdown waits for transactions.
     pub drain_timeout: Duration,
 }
@@ -133,10 +138,7 @@ impl Config {
     /// # Errors
     /// The first refusal, in one line that names the key, its value, the bound and what to do.
     pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
-        let Some(path) = path else { return Self::parse("", Path::new(""), environment) };
-        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-        let text = fs::read_to_string(path).map_err(unreadable)?;
-        Self::parse(&text, path, environment)
+        Self::typed(Self::raw(path)?, path.unwrap_or(Path::new("")), environment)
     }
 
     /// Checks `text` as if it had been read from `path`.
@@ -144,8 +146,22 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        let raw: raw::File =
-            toml::from_str(text).map_err(|error| syntax::refusal(text, path, &error))?;
+        Self::typed(Self::raw_text(text, path)?, path, environment)
+    }
+
+    /// What is written in the file, unchecked; without a file nothing is.
+    fn raw(path: Option<&Path>) -> Result<raw::File, ConfigError> {
+        let Some(path) = path else { return Ok(raw::File::default()) };
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        Self::raw_text(&text, path)
+    }
+
+    fn raw_text(text: &str, path: &Path) -> Result<raw::File, ConfigError> {
+        toml::from_str(text).map_err(|error| syntax::refusal(text, path, &error))
+    }
+
+    fn typed(raw: raw::File, path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let read = reader::Reader { file: path, environment };
         let dbname = read.text("server.dbname", raw.server.dbname.as_ref())?;
         let timeouts = sections::timeouts(&read, &raw.limits)?;

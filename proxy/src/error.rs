@@ -64,6 +64,10 @@ impl SqlState {
     pub const IDLE_SESSION_TIMEOUT: Self = Self(*b"57P05");
     /// `XX000`: a fault of the proxy itself.
     pub const INTERNAL_ERROR: Self = Self(*b"XX000");
+    /// `config_file_error`
+    pub const CONFIG_FILE_ERROR: Self = Self(*b"F0000");
+    /// `warning`
+    pub const WARNING: Self = Self(*b"01000");
 
     /// Reads a SQLSTATE that a server sent; none for anything but five digits and upper-case letters.
     pub fn parse(text: &str) -> Option<Self> {

@@ -4,26 +4,26 @@
 
 mod bind;
 mod console;
+mod operation;
 mod overdue;
 mod places;
+mod presence;
 mod serve;
 mod worker;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::time::timeout;
-
-use crate::admin::{self, Shutdown};
+use crate::admin;
 use crate::net::tls::TlsPolicy;
 use crate::pool::registry::Blueprint;
 use crate::session::auth;
 use bind::Sockets;
+use operation::operate;
+pub use operation::{Change, Operation, Source};
 pub use places::ClientLimits;
 use worker::Team;
 
@@ -44,6 +44,8 @@ pub struct Config {
     pub clients: ClientLimits,
     /// How long a client may take to log in.
     pub login_timeout: Duration,
+    /// How long clients get to leave by themselves when the proxy waits for that before it shuts down.
+    pub leave_timeout: Duration,
     /// How long transactions get to end when the proxy shuts down.
     pub drain_timeout: Duration,
     /// TLS towards clients.
@@ -82,40 +84,19 @@ pub enum ListenerError {
     Worker(#[from] std::io::Error),
 }
 
-/// Serves clients until `shutdown` is ready, then lets transactions end and returns. Dropping the future ends everything
-/// at once. `on_ready` is called with the TCP address as soon as clients can connect.
+/// Serves clients until it is told to end. Dropping the future ends everything at once. `on_ready` is called with the TCP
+/// address as soon as clients can connect.
 ///
 /// # Cancel safety
 /// Dropped midway, the workers end and all connections are closed.
 pub async fn run(
     config: Config,
-    shutdown: impl Future<Output = ()>,
+    operation: Operation,
     on_ready: impl FnOnce(SocketAddr),
 ) -> Result<(), ListenerError> {
     let sockets = Sockets::bind(&config).await?;
     let address = sockets.address();
-    let drain_timeout = config.drain_timeout;
-    let (asks, mut asked) = mpsc::channel(1);
-    let mut team = Team::start(config, &sockets, asks)?;
+    let team = Team::start(config, &sockets, operation.asker.clone())?;
     on_ready(address);
-    tokio::select! {
-        () = shutdown => {}
-        Some(how) = asked.recv() => {
-            tracing::info!(?how, "an operator ends the proxy");
-            if how == Shutdown::Now {
-                return Ok(());
-            }
-        }
-        failed = team.wait() => return Err(failed.err().unwrap_or_else(worker::ended_early).into()),
-    }
-    team.drain();
-    // From now on a newcomer is refused by the system, so that it can go elsewhere at once.
-    drop(sockets);
-    if timeout(drain_timeout, team.wait()).await.is_err() {
-        tracing::info!(
-            after_ms = drain_timeout.as_millis(),
-            "closing connections that did not drain"
-        );
-    }
-    Ok(())
+    operate(operation, team, sockets).await
 }

@@ -3,6 +3,7 @@
 //! `state` decides (pure, fair, exact), the shell around it dials, waits, hands over and cleans.
 //! Knows server connections. Must not know clients, their sockets or their protocol state.
 
+mod amend;
 pub mod apart;
 pub mod budget;
 mod check;

@@ -150,9 +150,9 @@ impl Proxy {
         self.exit_status().expect("it has ended")
     }
 
-    /// SIGTERM, then waits for the drain to end.
+    /// SIGINT, then waits for the drain to end.
     pub async fn stop(&self) -> ExitStatus {
-        self.signal(Signal::SIGTERM);
+        self.signal(Signal::SIGINT);
         self.wait().await
     }
 

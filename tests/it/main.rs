@@ -25,6 +25,7 @@ mod pool;
 mod prepared;
 mod protocol;
 mod psql;
+mod reload;
 mod replication;
 mod reports;
 mod serve;

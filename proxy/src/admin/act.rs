@@ -5,26 +5,32 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::admin::console::{Console, ConsoleError};
 use crate::admin::show::Facts;
 use crate::admin::statement::{Act, Show, Statement};
 use crate::admin::table::Row;
-use crate::admin::{Role, Shutdown, show};
+use crate::admin::{Answer, Ask, Role, Shutdown, show};
 use crate::pool::control::{Command, Connections, Reply, Scope};
 use crate::pool::snapshot::{Detail, Snapshot};
 
 /// How often the server connections are counted while a command waits for them.
 const COUNT_INTERVAL: Duration = Duration::from_millis(20);
 
+/// How long new settings may take until they hold: files are read, and every worker is told.
+const CHANGE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// What a statement without rows leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// There was no statement.
     Nothing,
     /// It is done; the tag that says so.
     Done(&'static str),
+    /// The settings have changed; what does not hold at once, in words.
+    Changed(&'static str, Vec<String>),
 }
 
 /// Which server connections a command waits for.
@@ -37,12 +43,14 @@ enum Awaited {
 impl Console {
     /// The rows of a SHOW.
     pub(super) async fn show(&self, what: Show) -> Result<Vec<Row>, ConsoleError> {
+        let settings = self.settings();
+        settings.role_of(&self.user)?;
         let snapshots = match show::detail(what) {
             Some(detail) => self.snapshots(detail).await?,
             None => Vec::new(),
         };
         let connected = self.connected.load(Ordering::Relaxed);
-        let facts = Facts { snapshots: &snapshots, config: &self.config, connected };
+        let facts = Facts { snapshots: &snapshots, config: &settings, connected };
         Ok(show::rows(what, &facts))
     }
 
@@ -53,26 +61,33 @@ impl Console {
             Statement::Ignored(tag) => return Ok(Outcome::Done(tag)),
             Statement::Empty | Statement::Show(_) => return Ok(Outcome::Nothing),
         };
-        if self.role != Role::Admin {
+        if self.settings().role_of(&self.user)? != Role::Admin {
             return Err(ConsoleError::Denied(self.user.clone()));
         }
         tracing::info!(user = self.user, command = ?act, "an operator's command");
-        self.act_on(act).await.map(Outcome::Done)
+        self.act_on(act).await
     }
 
-    async fn act_on(&self, act: &Act) -> Result<&'static str, ConsoleError> {
-        match act {
-            Act::Command(command, tag) => self.command(command).await.map(|()| *tag),
+    async fn act_on(&self, act: &Act) -> Result<Outcome, ConsoleError> {
+        let tag = match act {
+            Act::Reload => return self.change("RELOAD", Ask::Reload).await,
+            Act::Set(assignment) => {
+                self.known(&assignment.key)?;
+                let ask = |reply| Ask::Set(assignment.clone(), reply);
+                return self.change("SET", ask).await;
+            }
+            Act::Command(command, tag) => self.command(command).await.map(|()| *tag)?,
             Act::Pause(scope) => {
                 self.command(&Command::Pause(scope.clone())).await?;
-                self.wait(scope, Awaited::All).await.map(|()| "PAUSE")
+                self.wait(scope, Awaited::All).await.map(|()| "PAUSE")?
             }
             Act::WaitClose(scope) => {
                 self.check(scope).await?;
-                self.wait(scope, Awaited::Closing).await.map(|()| "WAIT_CLOSE")
+                self.wait(scope, Awaited::Closing).await.map(|()| "WAIT_CLOSE")?
             }
-            Act::Shutdown(how) => self.shut_down(*how),
-        }
+            Act::Shutdown(how) => self.shut_down(*how)?,
+        };
+        Ok(Outcome::Done(tag))
     }
 
     async fn command(&self, command: &Command) -> Result<(), ConsoleError> {
@@ -104,7 +119,7 @@ impl Console {
     }
 
     async fn wait(&self, scope: &Scope, awaited: Awaited) -> Result<(), ConsoleError> {
-        let deadline = Instant::now() + self.config.wait_timeout;
+        let deadline = Instant::now() + self.settings().wait_timeout;
         loop {
             let left = self.count(scope, awaited).await?;
             if left == 0 {
@@ -138,8 +153,28 @@ impl Console {
         Ok(shown.collect())
     }
 
+    /// Our own settings have a dot in their names: whoever knows them all says which there are.
+    fn known(&self, key: &str) -> Result<(), ConsoleError> {
+        let settings = self.settings();
+        let is_known = key.contains('.') || settings.settings.iter().any(|known| known.key == key);
+        if is_known { Ok(()) } else { Err(ConsoleError::NoSetting(key.to_owned())) }
+    }
+
+    async fn change(
+        &self,
+        tag: &'static str,
+        ask: impl FnOnce(oneshot::Sender<Answer>) -> Ask,
+    ) -> Result<Outcome, ConsoleError> {
+        let (reply, answer) = oneshot::channel();
+        self.asker.try_send(ask(reply)).map_err(|_| ConsoleError::NoSettings)?;
+        match timeout(CHANGE_PATIENCE, answer).await {
+            Ok(Ok(answer)) => Ok(Outcome::Changed(tag, answer?)),
+            _ => Err(ConsoleError::NoSettings),
+        }
+    }
+
     fn shut_down(&self, how: Shutdown) -> Result<&'static str, ConsoleError> {
-        self.shutdown.try_send(how).map_err(|_| ConsoleError::ShuttingDown)?;
+        self.asker.try_send(Ask::Shutdown(how)).map_err(|_| ConsoleError::ShuttingDown)?;
         Ok("SHUTDOWN")
     }
 }

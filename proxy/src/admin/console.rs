@@ -9,18 +9,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::admin::act::Outcome;
 use crate::admin::extended::{Extended, Message, NAMES_MAX, Skipping, cstring, parse, text};
 use crate::admin::reply::{self, Formats};
 use crate::admin::show;
 use crate::admin::statement::Statement;
-use crate::admin::{Config, Role, Shutdown};
+use crate::admin::{Ask, Config, NotAllowed, Refused, Role};
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::stream::ClientStream;
 use crate::pool::control::{NoAnswer, Remote};
-use crate::wire::error_response::error_response;
+use crate::wire::error_response::{error_response, warning};
 use crate::wire::greeting::{
     authentication_ok, backend_key_data, parameter_status, ready_for_query,
 };
@@ -40,16 +40,14 @@ pub struct Console {
     pub stream: ClientStream,
     /// Who it is.
     pub user: String,
-    /// What that user may do.
-    pub role: Role,
     /// Process id and secret that the operator is told.
     pub key: (i32, Vec<u8>),
-    /// The settings.
-    pub config: Arc<Config>,
+    /// The settings, as they are and become.
+    pub settings: watch::Receiver<Arc<Config>>,
     /// The way to the workers.
     pub remote: Remote,
-    /// Where SHUTDOWN is heard.
-    pub shutdown: mpsc::Sender<Shutdown>,
+    /// Where wishes are heard that concern the whole process.
+    pub asker: mpsc::Sender<Ask>,
     /// Clients that are connected, those that are still logging in included.
     pub connected: Arc<AtomicUsize>,
 }
@@ -67,6 +65,14 @@ pub(super) enum ConsoleError {
     NoClient(u32),
     #[error("the proxy is shutting down already")]
     ShuttingDown,
+    #[error("the settings stay as they were: {0}")]
+    Refused(#[from] Refused),
+    #[error("there is no setting \"{0}\"")]
+    NoSetting(String),
+    #[error("the settings were not read in time")]
+    NoSettings,
+    #[error("{0}")]
+    NotAllowed(#[from] NotAllowed),
     #[error("{0} server connections are still in use")]
     StillInUse(usize),
     #[error("{0}")]
@@ -115,6 +121,11 @@ impl Console {
         self.stream.farewell(&error_response(&error)).await;
     }
 
+    /// The settings that hold now.
+    pub(super) fn settings(&self) -> Arc<Config> {
+        Arc::clone(&self.settings.borrow())
+    }
+
     async fn serve(&mut self) -> End {
         let mut out = self.greeting();
         let mut extended = Extended::default();
@@ -134,7 +145,8 @@ impl Console {
 
     fn greeting(&self) -> Vec<u8> {
         let mut bytes = authentication_ok();
-        let superuser = if self.role == Role::Admin { "on" } else { "off" };
+        let is_admin = self.settings().role_of(&self.user).is_ok_and(|role| role == Role::Admin);
+        let superuser = if is_admin { "on" } else { "off" };
         for (name, value) in [
             ("server_version", SERVER_VERSION),
             ("client_encoding", "UTF8"),
@@ -255,6 +267,10 @@ impl Console {
         match self.outcome(statement).await? {
             Outcome::Nothing => out.extend_from_slice(reply::EMPTY_QUERY),
             Outcome::Done(tag) => reply::command_complete(out, tag),
+            Outcome::Changed(tag, left) => {
+                left.iter().for_each(|left| out.extend(warning(SqlState::WARNING, left)));
+                reply::command_complete(out, tag);
+            }
         }
         Ok(())
     }
@@ -291,8 +307,11 @@ impl ClientFacing for ConsoleError {
             Self::NoDatabase(_) => SqlState::INVALID_CATALOG_NAME,
             Self::NoClient(_) => SqlState::UNDEFINED_OBJECT,
             Self::ShuttingDown => SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Self::Refused(_) => SqlState::CONFIG_FILE_ERROR,
+            Self::NoSetting(_) => SqlState::UNDEFINED_OBJECT,
+            Self::NotAllowed(_) => SqlState::INSUFFICIENT_PRIVILEGE,
             Self::StillInUse(_) => SqlState::QUERY_CANCELED,
-            Self::Worker(_) => SqlState::INTERNAL_ERROR,
+            Self::Worker(_) | Self::NoSettings => SqlState::INTERNAL_ERROR,
             Self::Parameters | Self::Unsupported => SqlState::FEATURE_NOT_SUPPORTED,
             Self::NoStatement(_) => SqlState::INVALID_SQL_STATEMENT_NAME,
             Self::NoPortal(_) => SqlState::INVALID_CURSOR_NAME,
@@ -318,6 +337,8 @@ impl ClientFacing for ConsoleError {
                 "SHOW SERVERS says whom they serve. A PAUSE stays in force until RESUME.".into()
             }
             Self::Worker(_) => "Try again; the log may say what keeps the worker busy.".into(),
+            Self::NoSetting(_) => "SHOW CONFIG lists the settings.".into(),
+            Self::NoSettings => "The log says whether they were read after all.".into(),
             Self::Parameters => "Write the values into the command.".into(),
             Self::TooManyNames => "Close what is no longer used.".into(),
             _ => return None,

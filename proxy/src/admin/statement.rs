@@ -1,5 +1,6 @@
 //! What the console understands, read from a statement's text. Must not know how it is done.
 
+use crate::admin::{Assignment, Shutdown};
 use crate::pool::control::{Command, Scope};
 
 /// One statement.
@@ -50,7 +51,11 @@ pub(super) enum Act {
     /// WAIT_CLOSE: as soon as no server connection that is to be closed is left.
     WaitClose(Scope),
     /// SHUTDOWN.
-    Shutdown(crate::admin::Shutdown),
+    Shutdown(Shutdown),
+    /// RELOAD.
+    Reload,
+    /// SET.
+    Set(Assignment),
 }
 
 /// SHOW and what follows it, with PgBouncer's words first.
@@ -79,8 +84,30 @@ const SHOWS: [(&str, Show); 22] = [
     ("CLIENT_ENCODING", Show::Parameter("client_encoding", "UTF8")),
 ];
 
-/// Statements that drivers send when they connect or around others. The console has neither settings nor transactions.
-const IGNORED: [&str; 7] = ["SET", "RESET", "BEGIN", "START", "COMMIT", "END", "ROLLBACK"];
+/// Statements that drivers send when they connect or around others. The console has no transactions.
+const IGNORED: [&str; 6] = ["RESET", "BEGIN", "START", "COMMIT", "END", "ROLLBACK"];
+
+/// Settings of PostgreSQL that drivers set of their own accord. The console has none of them.
+const OF_SESSIONS: [&str; 18] = [
+    "application_name",
+    "bytea_output",
+    "client_encoding",
+    "client_min_messages",
+    "datestyle",
+    "extra_float_digits",
+    "idle_in_transaction_session_timeout",
+    "intervalstyle",
+    "local",
+    "lock_timeout",
+    "names",
+    "search_path",
+    "session",
+    "standard_conforming_strings",
+    "statement_timeout",
+    "time",
+    "timezone",
+    "transaction",
+];
 
 impl Statement {
     /// Reads one statement, which a semicolon may end.
@@ -95,6 +122,9 @@ impl Statement {
         if let Some(tag) = IGNORED.iter().find(|word| **word == verb) {
             return Some(Self::Ignored(tag));
         }
+        if verb == "SET" {
+            return set(text);
+        }
         let arguments: Vec<&str> = words.collect();
         match (verb.as_str(), arguments.as_slice()) {
             ("SHOW", [what]) => show(what).map(Self::Show),
@@ -103,6 +133,16 @@ impl Statement {
             _ => None,
         }
     }
+}
+
+fn set(text: &str) -> Option<Statement> {
+    let (_, rest) = text.split_at_checked(text.to_ascii_uppercase().find("SET")? + 3)?;
+    let end = |c: char| c.is_whitespace() || c == '=';
+    let name = rest.trim_start().split(end).next().unwrap_or_default();
+    if OF_SESSIONS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        return Some(Statement::Ignored("SET"));
+    }
+    Assignment::parse(rest).map(|assignment| Statement::Act(Act::Set(assignment)))
 }
 
 fn show(what: &str) -> Option<Show> {
@@ -116,7 +156,8 @@ fn all(verb: &str) -> Option<Act> {
         "RESUME" => Act::Command(Command::Resume(Scope::All), "RESUME"),
         "WAIT_CLOSE" => Act::WaitClose(Scope::All),
         "RECONNECT" => Act::Command(Command::Reconnect(Scope::All), "RECONNECT"),
-        "SHUTDOWN" => Act::Shutdown(crate::admin::Shutdown::Now),
+        "SHUTDOWN" => Act::Shutdown(Shutdown::Now),
+        "RELOAD" => Act::Reload,
         _ => return None,
     })
 }
@@ -134,7 +175,10 @@ fn one(verb: &str, argument: &str) -> Option<Act> {
         "DISABLE" => Act::Command(Command::Disable(name()), "DISABLE"),
         "ENABLE" => Act::Command(Command::Enable(name()), "ENABLE"),
         "SHUTDOWN" if argument.eq_ignore_ascii_case("WAIT_FOR_SERVERS") => {
-            Act::Shutdown(crate::admin::Shutdown::WaitForServers)
+            Act::Shutdown(Shutdown::WaitForServers)
+        }
+        "SHUTDOWN" if argument.eq_ignore_ascii_case("WAIT_FOR_CLIENTS") => {
+            Act::Shutdown(Shutdown::WaitForClients)
         }
         _ => return None,
     })
@@ -188,6 +232,7 @@ mod tests {
     #[test]
     fn commands_are_read_as_pgbouncer_reads_them() {
         let app = || Scope::Database("app".into());
+        let five = Assignment { key: "pool.max".into(), value: "5".into() };
         for (text, expected) in [
             ("", Statement::Empty),
             (" ;; ", Statement::Empty),
@@ -198,6 +243,10 @@ mod tests {
             ("PAUSE app;", Statement::Act(Act::Pause(app()))),
             ("kill \"app\"", Statement::Act(Act::Command(Command::Kill(app()), "KILL"))),
             ("SET extra_float_digits = 3", Statement::Ignored("SET")),
+            ("set TimeZone to 'UTC'", Statement::Ignored("SET")),
+            ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", Statement::Ignored("SET")),
+            ("reload;", Statement::Act(Act::Reload)),
+            ("set pool.max = 5;", Statement::Act(Act::Set(five))),
             ("begin", Statement::Ignored("BEGIN")),
         ] {
             assert_eq!(Statement::parse(text), Some(expected), "{text}");

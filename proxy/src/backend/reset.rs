@@ -9,7 +9,6 @@ use tokio::time::{sleep, timeout};
 
 use crate::backend::dial::send_cancel;
 use crate::backend::server::{Server, ServerFault, Taint, Unfinished};
-use crate::backend::target::Target;
 use crate::wire::frontend;
 use crate::wire::outstanding::{Expect, Owed};
 use crate::wire::tag::TransactionStatus;
@@ -36,11 +35,7 @@ pub enum ResetError {
 ///
 /// # Cancel safety
 /// Not cancel safe: dropped midway, the connection must be closed.
-pub async fn reset(
-    server: &mut Server,
-    target: &Target,
-    patience: Duration,
-) -> Result<(), ResetError> {
+pub async fn reset(server: &mut Server, patience: Duration) -> Result<(), ResetError> {
     if server.is_half_sent() {
         return Err(ResetError::HalfSent);
     }
@@ -49,7 +44,7 @@ pub async fn reset(
         return timeout(patience, scrub(server)).await.unwrap_or(Err(late));
     }
     let cancelled = async {
-        cancel(server, target).await;
+        cancel(server).await;
         settle(server, patience).await?;
         scrub(server).await
     };
@@ -72,11 +67,11 @@ async fn settle(server: &mut Server, patience: Duration) -> Result<(), ResetErro
     }
 }
 
-async fn cancel(server: &mut Server, target: &Target) {
+async fn cancel(server: &mut Server) {
     if !server.outstanding.is_owed() {
         return;
     }
-    if let Err(error) = send_cancel(target, &server.key).await {
+    if let Err(error) = send_cancel(&server.target, &server.key).await {
         tracing::debug!(%error, "a cancel request did not reach the server");
     }
 }

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use crate::backend::dial::{BackendKey, Dialed};
 use crate::backend::report::{News, Report, is_report};
 use crate::backend::settings::Settings;
 use crate::backend::statement::{Prepared, SchemaEpoch, Statement};
+use crate::backend::target::Target;
 use crate::backend::vitals::Vitals;
 use crate::error::SqlState;
 use crate::net::flow::{Flow, poll_fill};
@@ -82,6 +84,8 @@ pub struct Server {
     pub settings: Rc<Settings>,
     /// What they are after `DISCARD ALL`.
     pub defaults: Rc<Settings>,
+    /// Where it was dialled.
+    pub target: Arc<Target>,
     /// Its key for CancelRequest.
     pub key: Rc<BackendKey>,
     /// Cancel requests on their way; it serves no other client until they have arrived.
@@ -129,7 +133,7 @@ pub enum ServerFault {
 
 impl Server {
     /// Takes over a connection that [`crate::backend::dial::dial`] made.
-    pub fn new(dialed: Dialed, statements_max: usize) -> Self {
+    pub fn new(dialed: Dialed, target: Arc<Target>, statements_max: usize) -> Self {
         let (report, parameters) = Report::split(dialed.parameters);
         let defaults = Rc::new(Settings::from_reported(&parameters));
         let key = Rc::new(dialed.key);
@@ -145,6 +149,7 @@ impl Server {
             unfinished: Unfinished::Finish,
             settings: Rc::clone(&defaults),
             defaults,
+            target,
             key,
             cancels: Rc::clone(&vitals.cancels),
             vitals,

@@ -23,7 +23,7 @@ pub enum ChannelBinding {
 }
 
 /// Settings of one server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// A name, an address, or, beginning with `/`, the directory of a unix socket.
     pub host: String,
@@ -101,6 +101,14 @@ impl Target {
 }
 
 impl Target {
+    /// True when connections to this one are as good as connections to `other`, reached and secured in the same way.
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        self.place == other.place
+            && self.tls.mode() == other.tls.mode()
+            && self.ssl_negotiation == other.ssl_negotiation
+            && self.channel_binding == other.channel_binding
+    }
+
     /// The host and the port as configured; of a unix socket its path, and no port.
     pub fn host_and_port(&self) -> (String, Option<u16>) {
         match &self.place {

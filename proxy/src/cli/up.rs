@@ -1,7 +1,6 @@
 //! `taskmaster up`.
 
-use super::signals::{self, Hangup};
-use super::{CliError, UpArgs, limits, logging, runtime};
+use super::{CliError, UpArgs, limits, logging, runtime, signals};
 use crate::config::{Environment, Log, LogFormat};
 use crate::embedded::{self, UpOptions};
 
@@ -17,6 +16,6 @@ pub(super) fn run(arguments: UpArgs) -> Result<(), CliError> {
         environment: Environment::of_process()?.with_prefix("DB_POOL_"),
     };
     limits::raise_open_files();
-    let stops = signals::count(Hangup::Ends)?;
+    let stops = signals::count()?;
     Ok(runtime()?.block_on(embedded::up(&options, stops))?)
 }

@@ -10,6 +10,7 @@ use crate::admin;
 use crate::backend::target::Target;
 use crate::listener;
 use crate::net::tls::{TlsConfigError, TlsPolicy};
+use crate::pool::shell::Terms;
 use crate::pool::ticket::Budget;
 use crate::pool::{self, registry};
 use crate::session::auth::Credentials;
@@ -21,7 +22,31 @@ impl Config {
     /// A certificate or key cannot be read or used.
     pub fn listener(&self) -> Result<listener::Config, ConfigError> {
         let target = Target::new(&self.server).map_err(unusable)?;
-        let credentials = Credentials::new(self.auth.clone(), target.clone());
+        let credentials = Arc::new(Credentials::new(self.auth.clone(), target.clone()));
+        self.listener_with(target, credentials)
+    }
+
+    /// The same after the settings have changed: what is known of users stays known when it is still true.
+    ///
+    /// # Errors
+    /// As [`Config::listener`].
+    pub(super) fn listener_after(
+        &self,
+        old: &Self,
+        credentials: &Arc<Credentials>,
+    ) -> Result<listener::Config, ConfigError> {
+        if self.auth != old.auth || self.server != old.server {
+            return self.listener();
+        }
+        let target = Target::new(&self.server).map_err(unusable)?;
+        self.listener_with(target, Arc::clone(credentials))
+    }
+
+    fn listener_with(
+        &self,
+        target: Target,
+        credentials: Arc<Credentials>,
+    ) -> Result<listener::Config, ConfigError> {
         let listen = self.listen.clone();
         Ok(listener::Config {
             host: listen.host,
@@ -31,9 +56,10 @@ impl Config {
             client_max: listen.client_max,
             clients: self.clients,
             login_timeout: listen.login_timeout,
+            leave_timeout: listen.leave_timeout,
             drain_timeout: listen.drain_timeout,
             tls: TlsPolicy::load(&self.tls).map_err(unusable)?,
-            credentials: Arc::new(credentials),
+            credentials,
             blueprint: self.blueprint(Arc::new(target)),
             admin: Arc::new(self.console()),
         })
@@ -53,18 +79,23 @@ impl Config {
     fn blueprint(&self, target: Arc<Target>) -> registry::Blueprint {
         let own = |database: &Database| (database.name.clone(), database.own(&self.pool, &target));
         let databases: HashMap<_, _> = self.databases.iter().map(own).collect();
-        let stats_period = self.admin.stats_period;
-        let budget = Budget::new(self.budget);
-        registry::Blueprint { config: self.pool.clone(), target, databases, budget, stats_period }
+        registry::Blueprint {
+            config: self.pool.clone(),
+            target,
+            databases,
+            passwords: self.auth.passwords(),
+            budget: Budget::new(self.budget),
+            stats_period: self.admin.stats_period,
+        }
     }
 }
 
 impl Database {
-    fn own(&self, all: &pool::Config, target: &Arc<Target>) -> registry::Override {
+    fn own(&self, all: &pool::Config, target: &Arc<Target>) -> Terms {
         let max = self.pool_max.unwrap_or(all.max);
         let mode = self.pool_mode.unwrap_or(all.mode);
         let (min, timeouts) = (all.min.min(max), self.timeouts.clone());
-        registry::Override {
+        Terms {
             config: pool::Config { mode, max, min, timeouts, ..all.clone() },
             target: Arc::clone(target),
             database_on_server: self.dbname.clone().unwrap_or_else(|| self.name.clone()),

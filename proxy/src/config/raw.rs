@@ -2,12 +2,40 @@
 
 use serde::Deserialize;
 
+/// What may be laid over another of its kind: what is given there goes before.
+pub(super) trait Overlay {
+    /// Takes what `over` gives.
+    fn overlay(&mut self, over: Self);
+}
+
+impl<T> Overlay for Option<T> {
+    fn overlay(&mut self, over: Self) {
+        if over.is_some() {
+            *self = over;
+        }
+    }
+}
+
+impl<T> Overlay for Vec<T> {
+    fn overlay(&mut self, over: Self) {
+        if !over.is_empty() {
+            *self = over;
+        }
+    }
+}
+
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Default, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub(super) struct $name { $(pub(super) $field: $type,)* }
+
+        impl Overlay for $name {
+            fn overlay(&mut self, over: Self) {
+                $(self.$field.overlay(over.$field);)*
+            }
+        }
     };
 }
 
@@ -33,6 +61,7 @@ section! {
         unix_socket_dir: Option<String>,
         workers: Option<i64>,
         client_max: Option<i64>,
+        leave_timeout_ms: Option<i64>,
         login_timeout_ms: Option<i64>,
         drain_timeout_ms: Option<i64>,
         tls: ListenTls,

@@ -63,6 +63,12 @@ pub(super) fn listen(read: &Reader<'_>, raw: &raw::Listen) -> Result<Listen, Con
             Duration::from_secs(15),
             100,
         )?,
+        leave_timeout: read.time(
+            "listen.leave_timeout_ms",
+            raw.leave_timeout_ms,
+            Duration::from_secs(45),
+            0,
+        )?,
         drain_timeout: read.time(
             "listen.drain_timeout_ms",
             raw.drain_timeout_ms,

@@ -5,11 +5,21 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Config, Environment};
-use crate::admin::Setting;
+use crate::admin::{Changes, Setting};
 use crate::pool::PoolMode;
 use crate::pool::config::Testing;
 
 type Shown = Vec<(&'static str, String)>;
+
+/// What cannot change while clients are served.
+const AT_START: [&str; 6] = [
+    "listen.host",
+    "listen.port",
+    "listen.unix_socket_dir",
+    "listen.workers",
+    "listen_addr",
+    "listen_port",
+];
 
 /// All settings that may be shown, with their defaults.
 pub(super) fn settings(config: &Config) -> Vec<Setting> {
@@ -18,7 +28,8 @@ pub(super) fn settings(config: &Config) -> Vec<Setting> {
     let pairs = shown(config).into_iter().enumerate();
     let setting = |(at, (key, value)): (usize, (&'static str, String))| {
         let default = defaults.get(at).map(|(_, value)| value.clone()).unwrap_or_default();
-        Setting { key, value, default }
+        let changes = if AT_START.contains(&key) { Changes::AtStart } else { Changes::Live };
+        Setting { key, value, default, changes }
     };
     pairs.map(setting).collect()
 }
@@ -37,6 +48,7 @@ fn listen(config: &Config) -> Shown {
         ("listen.workers", listen.workers.to_string()),
         ("listen.client_max", listen.client_max.to_string()),
         ("listen.login_timeout_ms", ms(listen.login_timeout)),
+        ("listen.leave_timeout_ms", ms(listen.leave_timeout)),
         ("listen.drain_timeout_ms", ms(listen.drain_timeout)),
         ("listen.tls.mode", config.tls.mode.to_string()),
         ("admin.databases", admin.databases.join(", ")),

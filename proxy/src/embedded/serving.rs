@@ -3,16 +3,18 @@
 //! Its configuration is written into the state directory, where it can be read and copied from.
 
 use std::fmt::Write as _;
+use std::future::pending;
 use std::path::Path;
 
 use super::files::write_file;
 use super::home::{HOST, Home};
 use super::up::{Stops, stopped};
 use super::{ClusterSettings, EmbeddedError, UpOptions, roles};
-use crate::config::Config;
-use crate::listener;
+use crate::admin::{Ask, Shutdown};
+use crate::config::Keeper;
+use crate::listener::{self, Operation};
 
-/// The configuration for the server that `cluster` describes.
+/// The settings for the server that `cluster` describes.
 ///
 /// # Errors
 /// It cannot be written, or a variable that overrides it is refused.
@@ -20,13 +22,12 @@ pub(super) fn config(
     options: &UpOptions,
     home: &Home,
     cluster: &ClusterSettings,
-) -> Result<listener::Config, EmbeddedError> {
+) -> Result<Keeper, EmbeddedError> {
     let path = home.config_file();
     write_file(&path, &render(options, home, cluster), 0o644)?;
-    let refused = |error: crate::config::ConfigError| EmbeddedError::Proxy(error.to_string());
-    Config::load(Some(&path), &options.environment)
-        .and_then(|config| config.listener())
-        .map_err(refused)
+    let environment = options.environment.clone();
+    let keeper = Keeper::load(Some(path), move || Ok(environment.clone()));
+    keeper.map_err(|error| EmbeddedError::Proxy(error.to_string()))
 }
 
 /// Serves until `stops` counts one, then drains; at two it ends at once.
@@ -34,20 +35,26 @@ pub(super) fn config(
 /// # Errors
 /// The listener's own words.
 pub(super) async fn serve(
-    config: listener::Config,
+    keeper: Keeper,
     stops: Stops,
     ready: impl FnOnce(),
     draining: impl FnOnce(),
 ) -> Result<(), EmbeddedError> {
     let (mut first, mut second) = (stops.clone(), stops);
-    let drain = async move {
+    let config = keeper.listener();
+    let (operation, asker) = Operation::new(Box::new(keeper));
+    let drain = async {
         stopped(&mut first, 1).await;
         draining();
+        // Should nobody hear it, the listener has ended.
+        let _ = asker.send(Ask::Shutdown(Shutdown::WaitForServers)).await;
+        pending::<()>().await;
     };
     tokio::select! {
-        served = listener::run(config, drain, |_| ready()) => {
+        served = listener::run(config, operation, |_| ready()) => {
             served.map_err(|error| EmbeddedError::Proxy(error.to_string()))
         }
+        () = drain => Ok(()),
         () = stopped(&mut second, 2) => Ok(()),
     }
 }

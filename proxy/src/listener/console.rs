@@ -5,10 +5,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::admin::console::Console;
-use crate::admin::{self, Shutdown};
+use crate::admin::{self, Ask};
 use crate::listener::worker::{LoggedIn, Worker};
 use crate::pool::control::{Command, Remote, Reply, Request, Scope};
 use crate::wire::error_response::error_response;
@@ -19,32 +19,29 @@ pub(super) const CONSOLES_MAX: usize = 32;
 /// What the consoles of all workers share.
 #[derive(Clone, Debug)]
 pub(super) struct Desk {
-    pub(super) config: Arc<admin::Config>,
+    pub(super) settings: watch::Receiver<Arc<admin::Config>>,
     pub(super) remote: Remote,
-    pub(super) shutdown: mpsc::Sender<Shutdown>,
+    pub(super) asker: mpsc::Sender<Ask>,
 }
 
 /// Serves an operator past the login, on the worker that it came to.
 pub(super) async fn open(worker: Rc<Worker>, client: LoggedIn) {
     let LoggedIn { stream, startup, identity, place } = client;
-    let role = match worker.desk.config.role_of(&identity.user) {
-        Ok(role) => role,
-        Err(error) => {
-            tracing::info!(peer = %stream.peer(), %error, "login refused");
-            return stream.farewell(&error_response(&error)).await;
-        }
-    };
+    if let Err(error) = worker.config().admin.role_of(&identity.user) {
+        tracing::info!(peer = %stream.peer(), %error, "login refused");
+        return stream.farewell(&error_response(&error)).await;
+    }
     let open = worker.slots.open(startup.protocol);
     let key = open.key();
+    let desk = &worker.common.desk;
     let console = Console {
         stream,
         user: identity.user,
-        role,
         key: (key.pid, key.secret),
-        config: Arc::clone(&worker.desk.config),
-        remote: worker.desk.remote.clone(),
-        shutdown: worker.desk.shutdown.clone(),
-        connected: Arc::clone(&worker.clients),
+        settings: desk.settings.clone(),
+        remote: desk.remote.clone(),
+        asker: desk.asker.clone(),
+        connected: Arc::clone(&worker.common.clients),
     };
     console.run(open.slot.ended()).await;
     drop(place);

@@ -5,18 +5,23 @@
 use std::rc::Rc;
 
 use tokio::task::spawn_local;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 use crate::listener::worker::Worker;
 use crate::pool::overdue::Verdict;
 
-/// Looks for the overdue of one worker until the task is aborted; returns at once when no time is limited.
+/// Looks for the overdue of one worker until the task is aborted. As long as no time is limited it only waits for new
+/// settings.
 pub(super) async fn enforce(worker: Rc<Worker>) {
-    let Some(every) = worker.registry.sweep_interval() else { return };
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        let Some(every) = worker.registry.sweep_interval() else {
+            worker.adopted.notified().await;
+            continue;
+        };
+        tokio::select! {
+            () = sleep(every) => {}
+            () = worker.adopted.notified() => continue,
+        }
         for (client, overdue) in worker.registry.overdue() {
             match overdue.verdict {
                 Verdict::Cancel => cancel(&worker, client),

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::listener::presence::Visit;
 
 /// How many clients there may be of one kind; none is as many as there may be at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,12 +24,13 @@ pub struct ClientLimits {
 pub(super) struct Place {
     total: Arc<AtomicUsize>,
     spots: Vec<Spot>,
+    visit: Option<Visit>,
 }
 
 /// How many clients there are of each kind that is limited.
 #[derive(Debug)]
 pub(super) struct Crowd {
-    limits: ClientLimits,
+    limits: Mutex<ClientLimits>,
     counts: Mutex<HashMap<Kind, usize>>,
 }
 
@@ -60,9 +62,15 @@ pub(super) enum TooMany {
 impl Place {
     /// One of `max` places.
     pub(super) fn take(total: &Arc<AtomicUsize>, max: usize) -> Result<Self, TooMany> {
-        let place = Self { total: Arc::clone(total), spots: Vec::new() };
+        let place = Self { total: Arc::clone(total), spots: Vec::new(), visit: None };
         let taken = total.fetch_add(1, Ordering::Relaxed);
         if taken < max { Ok(place) } else { Err(TooMany::Clients) }
+    }
+
+    /// Keeps the visit for as long as the place.
+    pub(super) fn with(mut self, visit: Visit) -> Self {
+        self.visit = Some(visit);
+        self
     }
 
     /// Takes a place among the clients of one kind in addition, if that kind is limited.
@@ -83,13 +91,19 @@ impl Place {
 impl Crowd {
     /// Nobody yet.
     pub(super) fn new(limits: ClientLimits) -> Arc<Self> {
-        Arc::new(Self { limits, counts: Mutex::default() })
+        Arc::new(Self { limits: Mutex::new(limits), counts: Mutex::default() })
+    }
+
+    /// Changes the limits for newcomers. Clients are counted from the moment on that their kind is limited.
+    pub(super) fn set_limits(&self, limits: ClientLimits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     fn max_of(&self, kind: &Kind) -> Option<usize> {
+        let limits = *self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         match kind {
-            Kind::User(_) => self.limits.user,
-            Kind::Address(_) => self.limits.address,
+            Kind::User(_) => limits.user,
+            Kind::Address(_) => limits.address,
         }
     }
 }

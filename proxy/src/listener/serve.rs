@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::listener::console::{self, CONSOLES_MAX};
 use crate::listener::places::{Kind, Place, TooMany};
+use crate::listener::presence::Visit;
 use crate::listener::worker::{LoggedIn, Order, TaskGuard, Worker};
 use crate::net::socket::{Peer, Socket};
 use crate::net::stream::ClientStream;
@@ -35,7 +36,7 @@ pub(super) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => match Socket::tcp(stream) {
-                Ok(socket) => worker.spawn(serve(Rc::clone(&worker), socket, Peer::Tcp(address))),
+                Ok(socket) => begin(&worker, socket, Peer::Tcp(address)),
                 Err(error) => tracing::debug!(%address, %error, "a client was gone at once"),
             },
             Err(error) => trouble.sit_out(&error).await,
@@ -48,9 +49,7 @@ pub(super) async fn accept_unix(worker: Rc<Worker>, listener: UnixListener) {
     let mut trouble = Trouble::default();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                worker.spawn(serve(Rc::clone(&worker), Socket::unix(stream), Peer::Unix));
-            }
+            Ok((stream, _)) => begin(&worker, Socket::unix(stream), Peer::Unix),
             Err(error) => trouble.sit_out(&error).await,
         }
     }
@@ -86,14 +85,19 @@ impl Trouble {
     }
 }
 
-async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer) {
-    let config = &worker.config;
+fn begin(worker: &Rc<Worker>, socket: Socket, peer: Peer) {
+    let visit = worker.common.presence.begin();
+    worker.spawn(serve(Rc::clone(worker), socket, peer, visit));
+}
+
+async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer, visit: Visit) {
+    let config = worker.config();
     let Ok(shaken) = timeout(config.login_timeout, handshake(socket, peer, &config.tls)).await
     else {
         return tracing::debug!(%peer, "a client said nothing until the login timeout");
     };
     match shaken {
-        Ok(Handshake::Startup(stream, startup)) => login(&worker, stream, startup).await,
+        Ok(Handshake::Startup(stream, startup)) => login(&worker, stream, startup, visit).await,
         Ok(Handshake::Cancel(_stream, key)) => route_cancel(&worker, key).await,
         Ok(Handshake::Closed) => {}
         Err(error) => tracing::info!(%peer, %error, "a client was refused"),
@@ -112,20 +116,20 @@ async fn route_cancel(worker: &Rc<Worker>, key: CancelKey) {
     }
 }
 
-async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup) {
-    let for_console = worker.desk.config.is_console(&startup.database);
+async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup, visit: Visit) {
+    let config = worker.config();
+    let for_console = config.admin.is_console(&startup.database);
     // Operators have places of their own, so that a full house can still be looked at.
     let taken = match for_console {
-        true => Place::take(&worker.consoles, CONSOLES_MAX),
-        false => take_place(worker, stream.peer()),
+        true => Place::take(&worker.common.consoles, CONSOLES_MAX),
+        false => take_place(worker, stream.peer()).map(|place| place.with(visit)),
     };
     let mut place = match taken {
         Ok(place) => place,
         Err(error) => return stream.farewell(&error_response(&error)).await,
     };
-    let patience = worker.config.login_timeout;
-    let credentials = &worker.config.credentials;
-    let identity = match timeout(patience, authenticate(&mut stream, &startup, credentials)).await {
+    let proved = authenticate(&mut stream, &startup, &config.credentials);
+    let identity = match timeout(config.login_timeout, proved).await {
         Ok(Ok(identity)) => identity,
         Ok(Err(error)) => {
             tracing::info!(peer = %stream.peer(), user = startup.user, %error, "login refused");
@@ -133,8 +137,8 @@ async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup) 
         }
         Err(_) => return tracing::info!(peer = %stream.peer(), "the login timed out"),
     };
-    if !for_console && let Err(error) = place.join(&worker.crowd, Kind::User(identity.user.clone()))
-    {
+    let kind = Kind::User(identity.user.clone());
+    if !for_console && let Err(error) = place.join(&worker.common.crowd, kind) {
         tracing::info!(peer = %stream.peer(), user = identity.user, "login refused: too many clients");
         return stream.farewell(&error_response(&error)).await;
     }
@@ -194,9 +198,9 @@ fn key_of(client: &LoggedIn) -> PoolKey {
 
 /// A place for a client, in total and among those from its address.
 fn take_place(worker: &Worker, peer: &Peer) -> Result<Place, TooMany> {
-    let mut place = Place::take(&worker.clients, worker.config.client_max)?;
+    let mut place = Place::take(&worker.common.clients, worker.config().client_max)?;
     if let Peer::Tcp(address) = peer {
-        place.join(&worker.crowd, Kind::Address(address.ip().to_canonical()))?;
+        place.join(&worker.common.crowd, Kind::Address(address.ip().to_canonical()))?;
     }
     Ok(place)
 }

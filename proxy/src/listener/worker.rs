@@ -11,17 +11,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{LocalSet, spawn_local};
+use tokio::time::timeout;
 
-use crate::admin::Shutdown;
+use crate::admin::{self, Ask};
 use crate::listener::Config;
 use crate::listener::bind::{Share, Sockets};
 use crate::listener::console::{Desk, serve_requests};
 use crate::listener::overdue::enforce;
 use crate::listener::places::{Crowd, Place};
+use crate::listener::presence::Presence;
 use crate::listener::serve::{accept_tcp, accept_unix, cancel, welcome};
 use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
@@ -31,6 +34,9 @@ use crate::session::auth::Identity;
 use crate::session::slot::{Slots, WORKERS_MAX};
 use crate::session::startup::{CancelKey, Startup};
 
+/// How long workers get to do what they do between two steps of their other work.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What one worker is told.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -38,7 +44,11 @@ pub(super) enum Order {
     Serve(Box<LoggedIn>),
     /// Cancel what the session with this key runs, and say when that is done.
     Cancel(CancelKey, oneshot::Sender<()>),
-    /// Take no more clients, let transactions end, then end.
+    /// Go on with these settings, and say when that is so.
+    Adopt(Arc<Config>, oneshot::Sender<()>),
+    /// Take no more clients, and say when that is so.
+    Close(oneshot::Sender<()>),
+    /// Let transactions end, then end.
     Drain,
 }
 
@@ -55,41 +65,92 @@ pub(super) struct LoggedIn {
 #[derive(Debug)]
 pub(super) struct Team {
     orders: Vec<mpsc::UnboundedSender<Order>>,
-    ends: Vec<oneshot::Receiver<()>>,
     threads: Vec<JoinHandle<()>>,
+    config: Arc<Config>,
+    crowd: Arc<Crowd>,
+    presence: Arc<Presence>,
+    console: watch::Sender<Arc<admin::Config>>,
+}
+
+/// When the workers end.
+#[derive(Debug, Default)]
+pub(super) struct Ends(Vec<oneshot::Receiver<()>>);
+
+impl Ends {
+    /// Waits until all workers have ended.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(super) async fn wait(&mut self) -> io::Result<()> {
+        for end in &mut self.0 {
+            // A worker that panicked has dropped its sender.
+            end.await.map_err(|_| ended_early())?;
+        }
+        Ok(())
+    }
 }
 
 impl Team {
     pub(super) fn start(
         config: Config,
         sockets: &Sockets,
-        shutdown: mpsc::Sender<Shutdown>,
-    ) -> io::Result<Self> {
+        asker: mpsc::Sender<Ask>,
+    ) -> io::Result<(Self, Ends)> {
         let config = Arc::new(config);
         let count = config.workers.get().min(WORKERS_MAX);
         let (orders, inboxes): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let (remote, requests) = Remote::new(count);
-        let desk = Desk { config: Arc::clone(&config.admin), remote, shutdown };
-        let clients = Arc::new(AtomicUsize::new(0));
-        let consoles = Arc::new(AtomicUsize::new(0));
-        let crowd = Crowd::new(config.clients);
-        let downgrade = || orders.iter().map(mpsc::UnboundedSender::downgrade).collect();
-        let mut team = Self { orders: orders.clone(), ends: Vec::new(), threads: Vec::new() };
+        let (console, settings) = watch::channel(Arc::clone(&config.admin));
+        let common = Common {
+            crowd: Crowd::new(config.clients),
+            desk: Desk { settings, remote, asker },
+            clients: Arc::default(),
+            consoles: Arc::default(),
+            presence: Arc::default(),
+            orders: orders.iter().map(mpsc::UnboundedSender::downgrade).collect(),
+        };
+        let (crowd, presence) = (Arc::clone(&common.crowd), Arc::clone(&common.presence));
+        let mut team = Self { orders, threads: Vec::new(), config, crowd, presence, console };
+        let mut ends = Ends::default();
         for ((number, inbox), requests) in inboxes.into_iter().enumerate().zip(requests) {
-            let seat = Seat {
-                number,
-                config: Arc::clone(&config),
-                share: sockets.share()?,
-                orders: downgrade(),
-                clients: Arc::clone(&clients),
-                consoles: Arc::clone(&consoles),
-                crowd: Arc::clone(&crowd),
-                desk: desk.clone(),
-            };
-            team.hire(seat, Inbox { orders: inbox, requests })?;
+            let (config, share) = (Arc::clone(&team.config), sockets.share()?);
+            let seat = Seat { number, config, share, common: common.clone() };
+            ends.0.push(team.hire(seat, Inbox { orders: inbox, requests })?);
         }
-        Ok(team)
+        Ok((team, ends))
+    }
+
+    /// The settings that hold now.
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config)
+    }
+
+    /// Who is connected.
+    pub(super) fn presence(&self) -> Arc<Presence> {
+        Arc::clone(&self.presence)
+    }
+
+    /// Has all workers go on with these settings, as far as they can change.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, the workers follow later.
+    pub(super) async fn adopt(&mut self, mut config: Config) {
+        let budget = Arc::clone(&self.config.blueprint.budget);
+        budget.set_limits(config.blueprint.budget.limits());
+        config.blueprint.budget = budget;
+        self.crowd.set_limits(config.clients);
+        self.config = Arc::new(config);
+        self.console.send_replace(Arc::clone(&self.config.admin));
+        self.have_done(|done| Order::Adopt(Arc::clone(&self.config), done)).await;
+    }
+
+    /// Has all workers take no more clients.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, the workers follow later.
+    pub(super) async fn close(&self) {
+        self.have_done(Order::Close).await;
     }
 
     /// Tells all workers to end once their transactions have.
@@ -99,19 +160,20 @@ impl Team {
         }
     }
 
-    /// Waits until all workers have ended.
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub(super) async fn wait(&mut self) -> io::Result<()> {
-        for end in &mut self.ends {
-            // A worker that panicked has dropped its sender.
-            end.await.map_err(|_| ended_early())?;
+    /// Waits, for a bounded time, until all workers have done what they do between two steps of their other work.
+    async fn have_done(&self, order: impl Fn(oneshot::Sender<()>) -> Order) {
+        let done = self.orders.iter().map(|orders| {
+            let (done, is_done) = oneshot::channel();
+            let _ = orders.send(order(done));
+            is_done
+        });
+        let all: Vec<_> = done.collect();
+        if timeout(PATIENCE, futures_util::future::join_all(all)).await.is_err() {
+            tracing::warn!("a worker is busy and follows later");
         }
-        Ok(())
     }
 
-    fn hire(&mut self, seat: Seat, inbox: Inbox) -> io::Result<()> {
+    fn hire(&mut self, seat: Seat, inbox: Inbox) -> io::Result<oneshot::Receiver<()>> {
         let (ended, end) = oneshot::channel();
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let name = format!("worker-{}", seat.number);
@@ -119,9 +181,8 @@ impl Team {
             LocalSet::new().block_on(&runtime, work(seat, inbox));
             let _ = ended.send(());
         })?;
-        self.ends.push(end);
         self.threads.push(thread);
-        Ok(())
+        Ok(end)
     }
 }
 
@@ -144,11 +205,18 @@ struct Seat {
     number: usize,
     config: Arc<Config>,
     share: Share,
+    common: Common,
+}
+
+/// What all workers share.
+#[derive(Clone, Debug)]
+pub(super) struct Common {
+    pub(super) clients: Arc<AtomicUsize>,
+    pub(super) consoles: Arc<AtomicUsize>,
+    pub(super) crowd: Arc<Crowd>,
+    pub(super) presence: Arc<Presence>,
+    pub(super) desk: Desk,
     orders: Vec<mpsc::WeakUnboundedSender<Order>>,
-    clients: Arc<AtomicUsize>,
-    consoles: Arc<AtomicUsize>,
-    crowd: Arc<Crowd>,
-    desk: Desk,
 }
 
 /// Where a worker is told what to do.
@@ -161,15 +229,13 @@ struct Inbox {
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) number: usize,
-    pub(super) config: Arc<Config>,
     pub(super) registry: Rc<Registry>,
     pub(super) slots: Rc<Slots>,
     pub(super) next_unnamed: Rc<Cell<u64>>,
-    pub(super) clients: Arc<AtomicUsize>,
-    pub(super) consoles: Arc<AtomicUsize>,
-    pub(super) crowd: Arc<Crowd>,
-    pub(super) desk: Desk,
-    orders: Vec<mpsc::WeakUnboundedSender<Order>>,
+    pub(super) common: Common,
+    /// Told when the settings have changed.
+    pub(super) adopted: Notify,
+    config: RefCell<Arc<Config>>,
     tasks: Cell<usize>,
     quiet: Notify,
     accepting: RefCell<Vec<tokio::task::AbortHandle>>,
@@ -179,19 +245,21 @@ impl Worker {
     fn new(seat: &Seat) -> Rc<Self> {
         Rc::new(Self {
             number: seat.number,
-            config: Arc::clone(&seat.config),
             registry: Registry::new(seat.config.blueprint.clone()),
             slots: Slots::new(seat.number),
             next_unnamed: Rc::default(),
-            clients: Arc::clone(&seat.clients),
-            consoles: Arc::clone(&seat.consoles),
-            crowd: Arc::clone(&seat.crowd),
-            desk: seat.desk.clone(),
-            orders: seat.orders.clone(),
+            common: seat.common.clone(),
+            adopted: Notify::new(),
+            config: RefCell::new(Arc::clone(&seat.config)),
             tasks: Cell::new(0),
             quiet: Notify::new(),
             accepting: RefCell::default(),
         })
+    }
+
+    /// The settings that hold now.
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
     }
 
     /// Runs a client's task; the worker does not end before it, unless it has to end at once.
@@ -213,12 +281,13 @@ impl Worker {
     pub(super) fn owner_of(&self, key: &PoolKey) -> usize {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
-        (hasher.finish() % self.orders.len() as u64) as usize
+        (hasher.finish() % self.common.orders.len() as u64) as usize
     }
 
     /// Tells another worker something. Gives the order back when that worker is gone.
     pub(super) fn tell(&self, worker: usize, order: Order) -> Result<(), Order> {
-        let Some(orders) = self.orders.get(worker).and_then(|orders| orders.upgrade()) else {
+        let Some(orders) = self.common.orders.get(worker).and_then(|orders| orders.upgrade())
+        else {
             return Err(order);
         };
         orders.send(order).map_err(|mpsc::error::SendError(order)| order)
@@ -237,8 +306,38 @@ impl Worker {
         Ok(())
     }
 
-    async fn drain(&self) {
+    /// Does what it is told; true when it is to end.
+    fn obey(self: &Rc<Self>, order: Order) -> bool {
+        match order {
+            Order::Serve(client) => self.spawn(welcome(Rc::clone(self), client)),
+            Order::Cancel(key, done) => {
+                let worker = Rc::clone(self);
+                spawn_local(async move {
+                    cancel(&worker, key).await;
+                    let _ = done.send(());
+                });
+            }
+            Order::Adopt(config, done) => {
+                self.registry.amend(config.blueprint.clone());
+                self.config.replace(config);
+                self.adopted.notify_one();
+                let _ = done.send(());
+            }
+            Order::Close(done) => {
+                self.stop_accepting();
+                let _ = done.send(());
+            }
+            Order::Drain => return true,
+        }
+        false
+    }
+
+    fn stop_accepting(&self) {
         self.accepting.borrow_mut().drain(..).for_each(|task| task.abort());
+    }
+
+    async fn drain(&self) {
+        self.stop_accepting();
         self.slots.end_all();
         while self.tasks.get() > 0 {
             self.quiet.notified().await;
@@ -257,6 +356,13 @@ impl Drop for TaskGuard {
     }
 }
 
+/// Does what the worker is told, until nobody is left to tell it anything.
+async fn obey_all(worker: &Rc<Worker>, inbox: &mut mpsc::UnboundedReceiver<Order>) {
+    while let Some(order) = inbox.recv().await {
+        worker.obey(order);
+    }
+}
+
 /// One worker's life.
 async fn work(seat: Seat, inbox: Inbox) {
     let Inbox { orders: mut inbox, requests } = inbox;
@@ -268,21 +374,13 @@ async fn work(seat: Seat, inbox: Inbox) {
     spawn_local(serve_requests(Rc::clone(&worker), requests));
     spawn_local(enforce(Rc::clone(&worker)));
     while let Some(order) = inbox.recv().await {
-        match order {
-            Order::Serve(client) => worker.spawn(welcome(Rc::clone(&worker), client)),
-            Order::Cancel(key, done) => {
-                let worker = Rc::clone(&worker);
-                spawn_local(async move {
-                    cancel(&worker, key).await;
-                    let _ = done.send(());
-                });
-            }
-            Order::Drain => break,
+        if worker.obey(order) {
+            break;
         }
     }
     // Without senders left, the process wants to end at once; after `Drain` there still are some.
     tokio::select! {
         () = worker.drain() => {}
-        () = async { while inbox.recv().await.is_some() {} } => {}
+        () = obey_all(&worker, &mut inbox) => {}
     }
 }

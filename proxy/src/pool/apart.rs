@@ -4,6 +4,7 @@
 //! Must not know what such a client does with it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::backend::dial::dial;
 use crate::backend::server::Server;
@@ -66,12 +67,13 @@ pub async fn connect_apart(
     pool: &Rc<Pool>,
     parameters: &[(String, String)],
 ) -> Result<PooledServer, AcquireError> {
-    let (secret, _) = pool.login();
-    let mut login = pool.login_as(&secret);
+    let (secret, terms) = (pool.secret(), pool.terms());
+    let mut login = pool.login_as(&secret, &terms);
     login.own = Some(parameters);
-    let dialed = dial(&pool.target, &login).await;
+    let dialed = dial(&terms.target, &login).await;
     let dialed = dialed.map_err(|error| AcquireError::NoServer(Rc::new(error)))?;
-    let mut server = Box::new(Server::new(dialed, pool.config.statements_max));
+    let statements_max = terms.config.statements_max;
+    let mut server = Box::new(Server::new(dialed, Arc::clone(&terms.target), statements_max));
     server.schema = pool.interner.borrow().schema().clone();
     pool.state.borrow_mut().lend().map_err(|Full(max)| AcquireError::Full(max))?;
     Ok(PooledServer::new(server, pool))

@@ -68,11 +68,6 @@ struct Claim {
 }
 
 impl Limits {
-    /// True when nothing is limited.
-    pub fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// The limit of this scope.
     pub fn of(&self, scope: Scope) -> Option<usize> {
         match scope {
@@ -111,6 +106,30 @@ impl BudgetState {
         self.next_member += 1;
         self.members.insert(self.next_member, Member { names, min, held: 0, granted: 0 });
         self.next_member
+    }
+
+    /// Changes the limits. Nobody loses a connection by that. Returns whose claims it grants.
+    pub fn set_limits(&mut self, limits: Limits) -> Vec<MemberId> {
+        self.limits = limits;
+        self.grant()
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Counts a pool's connections at another server from now on, and gives it another minimum. Returns whose claims that
+    /// grants.
+    pub fn amend(&mut self, id: MemberId, server: &str, min: usize) -> Vec<MemberId> {
+        let held = self.held(id);
+        self.count(id, 0);
+        if let Some(member) = self.members.get_mut(&id) {
+            member.min = min;
+            server.clone_into(&mut member.names[0].1);
+        }
+        self.count(id, held);
+        self.grant()
     }
 
     /// Takes a pool out with all it has. Returns whose claims that grants.

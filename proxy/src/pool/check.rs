@@ -20,7 +20,7 @@ impl Pool {
     pub(super) async fn borrow(self: &Rc<Self>) -> Option<PooledServer> {
         loop {
             let server = self.take_idle()?;
-            if !self.config.test.asks_on_borrow() {
+            if !self.terms().config.test.asks_on_borrow() {
                 return Some(server);
             }
             if let Some(server) = test(server).await {
@@ -31,7 +31,8 @@ impl Pool {
 
     /// Has idle connections tested whose turn has come. Half of them stay where they are, for clients that come meanwhile.
     pub(super) fn test_idle(self: &Rc<Self>) {
-        let config = &self.config.test;
+        let terms = self.terms();
+        let config = &terms.config.test;
         if config.while_idle == Testing::Off {
             return;
         }
@@ -61,7 +62,7 @@ pub(super) async fn test_and_put_back(server: PooledServer) {
 /// # Cancel safety
 /// As [`test`].
 pub(super) async fn test_and_give_back(server: PooledServer) {
-    if !server.pool().config.test.asks_on_return() {
+    if !server.pool().terms().config.test.asks_on_return() {
         return drop(server);
     }
     if let Some(server) = test(server).await {
@@ -75,7 +76,9 @@ pub(super) async fn test_and_give_back(server: PooledServer) {
 /// Cancel safe: the guard cleans up.
 async fn test(mut server: PooledServer) -> Option<PooledServer> {
     let pool = Rc::clone(server.pool());
-    let answer = timeout(pool.config.destroy_timeout, server.test(&pool.config.test.query)).await;
+    let terms = pool.terms();
+    let asked = server.test(&terms.config.test.query);
+    let answer = timeout(terms.config.destroy_timeout, asked).await;
     match answer {
         Ok(Ok(())) if server.is_at_rest() => {
             server.tested_at = Instant::now();

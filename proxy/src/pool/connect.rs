@@ -3,6 +3,7 @@
 //! Knows the pool's shell. Must not know who waits or why.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
@@ -44,6 +45,11 @@ impl Outage {
         (known && fresh).then(|| Rc::clone(&failing.error))
     }
 
+    /// Forgets it: the next attempt is made somewhere else.
+    pub fn forget(&mut self) {
+        self.0 = None;
+    }
+
     fn note(&mut self, error: Rc<ConnectError>) {
         let now = Instant::now();
         let since = self.0.as_ref().map_or(now, |failing| failing.since);
@@ -62,26 +68,35 @@ impl Outage {
 /// Not cancel safe: dropped midway, the permit is lost. Run it as a task of its own.
 pub async fn connect(pool: Rc<Pool>, permit: ConnectPermit) {
     loop {
+        let era = pool.era.get();
         match attempt(&pool).await {
-            Ok(server) => return pool.adopt(permit, server),
+            Ok(server) if pool.era.get() == era => return pool.adopt(permit, server),
+            // An operator has moved the pool meanwhile.
+            Ok(mut server) => {
+                server.say_goodbye();
+                continue;
+            }
+            Err(_) if pool.era.get() != era => continue,
             Err(error) => pool.outage.borrow_mut().note(Rc::new(error)),
         }
-        let hopeful = pool.outage.borrow().may_pass(&pool.config);
+        let hopeful = pool.outage.borrow().may_pass(&pool.terms().config);
         if !hopeful || pool.state.borrow().waiting_len() == 0 {
             return give_up(&pool, permit);
         }
-        sleep(pool.config.connect_retry_interval).await;
+        sleep(pool.terms().config.connect_retry_interval).await;
     }
 }
 
 async fn attempt(pool: &Rc<Pool>) -> Result<Box<Server>, ConnectError> {
-    let (secret, _) = pool.login();
-    let dialed = dial(&pool.target, &pool.login_as(&secret)).await?;
+    let (secret, terms) = (pool.secret(), pool.terms());
+    let dialed = dial(&terms.target, &pool.login_as(&secret, &terms)).await?;
     if let Some(failing) = pool.outage.borrow_mut().0.take() {
         tracing::info!(pool = %pool.key, after_ms = failing.since.elapsed().as_millis(), "the server is back");
     }
-    let mut server = Box::new(Server::new(dialed, pool.config.statements_max));
-    server.retires_at = server.created_at.checked_add(lifetime(pool.config.max_lifetime, chance()));
+    let config = &terms.config;
+    let mut server =
+        Box::new(Server::new(dialed, Arc::clone(&terms.target), config.statements_max));
+    server.retires_at = server.created_at.checked_add(lifetime(config.max_lifetime, chance()));
     server.schema = pool.interner.borrow().schema().clone();
     pool.greetings.borrow_mut().learn(&server);
     Ok(server)

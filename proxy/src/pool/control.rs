@@ -198,7 +198,7 @@ impl Registry {
 
     /// The databases that are configured or were used.
     pub(super) fn known_databases(&self) -> Vec<String> {
-        let mut names: HashSet<String> = self.blueprint.databases.keys().cloned().collect();
+        let mut names: HashSet<String> = self.blueprint().databases.keys().cloned().collect();
         names.extend(self.counters.borrow().keys().cloned());
         let gates = self.gates.borrow();
         names.extend(gates.paused.iter().chain(&gates.disabled).cloned());

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::backend::vitals::Work;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::Pool;
+use crate::pool::config::Config;
 use crate::pool::registry::Registry;
 use crate::pool::roster::ClientEntry;
 
@@ -102,8 +103,9 @@ impl Timeouts {
 impl Registry {
     /// How often to look for the overdue; none when no time is limited.
     pub fn sweep_interval(&self) -> Option<Duration> {
-        let own = self.blueprint.databases.values().map(|database| &database.config);
-        let all = own.chain([&self.blueprint.config]);
+        let blueprint = self.blueprint();
+        let own = blueprint.databases.values().map(|own| &own.config);
+        let all = own.chain([&blueprint.config]);
         let shortest = all.filter_map(|config| config.timeouts.shortest()).min()?;
         Some((shortest / 10).clamp(SWEEP_INTERVAL_MIN, SWEEP_INTERVAL_MAX))
     }
@@ -112,15 +114,18 @@ impl Registry {
     pub fn overdue(&self) -> Vec<(u32, Overdue)> {
         let now = Instant::now();
         let pools = self.pools.borrow();
-        let limited = pools.values().filter(|pool| pool.config.timeouts.shortest().is_some());
+        let is_limited = |pool: &&Rc<Pool>| pool.terms().config.timeouts.shortest().is_some();
+        let limited = pools.values().filter(is_limited);
         limited.flat_map(|pool| pool.overdue(now)).collect()
     }
 }
 
 impl Pool {
     fn overdue(self: &Rc<Self>, now: Instant) -> Vec<(u32, Overdue)> {
+        let terms = self.terms();
+        let Config { timeouts, destroy_timeout, .. } = &terms.config;
         let judged = |(entry, standing): (Rc<ClientEntry>, Standing)| {
-            let overdue = self.config.timeouts.judge(&standing, self.config.destroy_timeout)?;
+            let overdue = timeouts.judge(&standing, *destroy_timeout)?;
             let is_new = entry.overdue.replace(Some(overdue)) != Some(overdue);
             is_new.then_some((entry.id, overdue))
         };
@@ -144,7 +149,7 @@ impl Pool {
             Some((entry, standing))
         });
         let mut standings: Vec<_> = working.collect();
-        if self.config.timeouts.client_idle.is_some() {
+        if self.terms().config.timeouts.client_idle.is_some() {
             standings.extend(self.roster.clients().into_iter().filter_map(|entry| {
                 let idle = now.saturating_duration_since(entry.rested_at.get()?);
                 Some((entry, Standing { idle: Some(idle), ..Standing::default() }))

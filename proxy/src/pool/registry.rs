@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 use crate::backend::reset::reset;
-use crate::backend::secret::Secret;
+use crate::backend::secret::{Password, Secret};
 use crate::backend::statement::SchemaEpoch;
 use crate::backend::target::Target;
 use crate::error::{ClientFacing, Severity, SqlState};
@@ -24,10 +24,10 @@ use crate::pool::connect::connect;
 use crate::pool::control::Gates;
 use crate::pool::counters::{Counters, Totals};
 use crate::pool::pooled_server::PooledServer;
-use crate::pool::shell::{Chore, Pool, PoolKey, PoolSpec};
+use crate::pool::shell::{Chore, Pool, PoolKey, PoolSpec, Terms};
 use crate::pool::ticket::{Budget, Letter};
 
-/// How pools are made: the settings for all, and what single databases have otherwise.
+/// How pools are made: the settings for all, and what pools of single databases are like instead.
 #[derive(Clone, Debug)]
 pub struct Blueprint {
     /// Settings of a pool.
@@ -35,28 +35,30 @@ pub struct Blueprint {
     /// The server behind.
     pub target: Arc<Target>,
     /// Databases with settings of their own, by the name that clients use.
-    pub databases: HashMap<String, Override>,
+    pub databases: HashMap<String, Terms>,
+    /// Passwords that are configured, by user.
+    pub passwords: HashMap<String, Password>,
     /// How many server connections all pools of all workers may have.
-    pub budget: Option<Arc<Budget>>,
+    pub budget: Arc<Budget>,
     /// How long a period is over which averages are taken.
     pub stats_period: Duration,
 }
 
-/// What one database has otherwise.
-#[derive(Clone, Debug)]
-pub struct Override {
-    /// Settings of its pools.
-    pub config: Config,
-    /// Its server.
-    pub target: Arc<Target>,
-    /// Its name on that server.
-    pub database_on_server: String,
+impl Blueprint {
+    /// What the pools of this database are like.
+    pub fn terms(&self, database: &str) -> Terms {
+        self.databases.get(database).cloned().unwrap_or_else(|| Terms {
+            config: self.config.clone(),
+            target: Arc::clone(&self.target),
+            database_on_server: database.to_owned(),
+        })
+    }
 }
 
 /// The pools of one worker.
 #[derive(Debug)]
 pub struct Registry {
-    pub(super) blueprint: Blueprint,
+    pub(super) blueprint: RefCell<Rc<Blueprint>>,
     pub(super) pools: RefCell<HashMap<PoolKey, Rc<Pool>>>,
     schemas: RefCell<HashMap<String, SchemaEpoch>>,
     /// What is counted for each database; outlives its pools.
@@ -80,20 +82,18 @@ impl Registry {
     /// A registry whose janitor runs on the current `LocalSet`.
     pub fn new(blueprint: Blueprint) -> Rc<Self> {
         let (chores, orders) = mpsc::unbounded_channel();
-        let reap_interval = blueprint.config.reap_interval;
+        let letters = blueprint.budget.letter_box();
         let registry = Rc::new(Self {
-            blueprint,
+            blueprint: RefCell::new(Rc::new(blueprint)),
             pools: RefCell::default(),
             schemas: RefCell::default(),
             counters: RefCell::default(),
             gates: RefCell::default(),
             chores,
         });
-        if let Some(letters) = registry.blueprint.budget.as_ref().map(|b| b.letter_box()) {
-            spawn_local(read_letters(Rc::downgrade(&registry), letters));
-        }
+        spawn_local(read_letters(Rc::downgrade(&registry), letters));
         spawn_local(do_chores(orders));
-        spawn_local(reap(Rc::downgrade(&registry), reap_interval));
+        spawn_local(reap(Rc::downgrade(&registry)));
         registry
     }
 
@@ -107,7 +107,7 @@ impl Registry {
             pool.renew_secret(secret);
             return Ok(Rc::clone(pool));
         }
-        let pools_max = self.blueprint.config.pools_max;
+        let pools_max = self.blueprint().config.pools_max;
         if pools.len() >= pools_max {
             pools.retain(|_, pool| !pool.is_unused());
         }
@@ -126,10 +126,15 @@ impl Registry {
     pub fn apart(&self, key: &PoolKey, secret: Secret) -> Result<Rc<Pool>, ApartError> {
         let shared = self.pool(key, secret.clone())?;
         let spec = self.spec(key);
-        let config = Config { mode: PoolMode::Session, min: 0, max: 1, ..spec.config };
-        let loan = Some(Loan::of(&shared)?);
-        let spec = PoolSpec { config, loan, ticket: None, ..spec };
+        let config = Config { mode: PoolMode::Session, min: 0, max: 1, ..spec.terms.config };
+        let (terms, loan) = (Terms { config, ..spec.terms }, Some(Loan::of(&shared)?));
+        let spec = PoolSpec { terms, loan, ticket: None, ..spec };
         Ok(Pool::new(key.clone(), spec, secret, self.chores.clone()))
+    }
+
+    /// How pools are made now.
+    pub(super) fn blueprint(&self) -> Rc<Blueprint> {
+        Rc::clone(&self.blueprint.borrow())
     }
 
     /// Closes all idle connections, for the end of the worker.
@@ -141,19 +146,10 @@ impl Registry {
         let schema = self.schemas.borrow_mut().entry(key.database.clone()).or_default().clone();
         let mut counters = self.counters.borrow_mut();
         let counters = Rc::clone(counters.entry(key.database.clone()).or_default());
-        let own = self.blueprint.databases.get(&key.database);
-        let config = own.map_or(&self.blueprint.config, |own| &own.config);
-        let target = own.map_or(&self.blueprint.target, |own| &own.target);
-        let join = |budget: &Arc<Budget>| budget.join(key, &target.to_string(), config.min);
-        PoolSpec {
-            config: config.clone(),
-            target: Arc::clone(target),
-            database_on_server: own.map_or(&key.database, |own| &own.database_on_server).clone(),
-            schema,
-            counters,
-            loan: None,
-            ticket: self.blueprint.budget.as_ref().map(join),
-        }
+        let blueprint = self.blueprint();
+        let terms = blueprint.terms(&key.database);
+        let ticket = blueprint.budget.join(key, &terms.target.to_string(), terms.config.min);
+        PoolSpec { terms, schema, counters, loan: None, ticket: Some(ticket) }
     }
 
     fn reap(&self) {
@@ -176,7 +172,7 @@ impl Registry {
         counters.retain(|_, counters| {
             Rc::strong_count(counters) > 1 || counters.totals() != Totals::default()
         });
-        counters.values().for_each(|counters| counters.tick(now, self.blueprint.stats_period));
+        counters.values().for_each(|counters| counters.tick(now, self.blueprint().stats_period));
     }
 }
 
@@ -202,7 +198,7 @@ async fn do_chores(mut orders: mpsc::UnboundedReceiver<Chore>) {
 
 async fn clean_up(mut server: PooledServer) {
     let pool = Rc::clone(server.pool());
-    match reset(&mut server, &pool.target, pool.config.destroy_timeout).await {
+    match reset(&mut server, pool.terms().config.destroy_timeout).await {
         Ok(()) if server.is_at_rest() => test_and_give_back(server).await,
         Ok(()) => server.close(),
         Err(error) => {
@@ -212,13 +208,13 @@ async fn clean_up(mut server: PooledServer) {
     }
 }
 
-async fn reap(registry: std::rc::Weak<Registry>, every: Duration) {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn reap(registry: std::rc::Weak<Registry>) {
     loop {
-        ticks.tick().await;
-        let Some(registry) = registry.upgrade() else { return };
-        registry.reap();
+        let Some(alive) = registry.upgrade() else { return };
+        alive.reap();
+        let pause = alive.blueprint().config.reap_interval;
+        drop(alive);
+        sleep(pause).await;
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime};
 use crate::backend::settings::Settings;
 use crate::backend::vitals::{Vitals, Work};
 use crate::net::socket::Peer;
+use crate::pool::config::PoolMode;
 use crate::pool::counters::{Count, Counters};
 use crate::pool::overdue::Overdue;
 use crate::router::holds::Holds;
@@ -35,6 +36,8 @@ pub struct ClientEntry {
     pub local: Option<SocketAddr>,
     /// Whether it is encrypted.
     pub is_tls: bool,
+    /// When it gives its server connection back.
+    pub mode: PoolMode,
     /// When its login was done.
     pub connected_at: SystemTime,
     /// Counts its work.
@@ -77,6 +80,8 @@ pub struct Newcomer {
     pub is_tls: bool,
     /// The settings it starts with.
     pub settings: Rc<Settings>,
+    /// When it gives its server connection back.
+    pub mode: PoolMode,
 }
 
 impl Roster {
@@ -92,6 +97,7 @@ impl Roster {
             peer: newcomer.peer,
             local: newcomer.local,
             is_tls: newcomer.is_tls,
+            mode: newcomer.mode,
             connected_at: SystemTime::now(),
             counters: Rc::clone(&self.counters),
             requested_at: Cell::new(None),

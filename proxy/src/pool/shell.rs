@@ -41,10 +41,6 @@ pub struct PoolKey {
 pub struct Pool {
     /// Which database and user.
     pub key: PoolKey,
-    /// Its settings.
-    pub config: Config,
-    /// Where its server is.
-    pub target: Arc<Target>,
     /// The statements its clients prepared.
     pub interner: RefCell<Interner>,
     /// Its clients and server connections as they are seen from outside.
@@ -52,7 +48,9 @@ pub struct Pool {
     pub(super) greetings: RefCell<Greetings>,
     pub(super) outage: RefCell<Outage>,
     pub(super) state: RefCell<PoolState<Box<Server>, Waiter>>,
-    database_on_server: String,
+    pub(super) terms: RefCell<Rc<Terms>>,
+    /// Moves on when the connections that there are become of no use.
+    pub(super) era: Cell<u64>,
     secret: RefCell<Rc<Secret>>,
     chores: mpsc::UnboundedSender<Chore>,
     clients: Cell<usize>,
@@ -75,15 +73,22 @@ pub enum Chore {
     Test(PooledServer),
 }
 
-/// How a pool is made.
-#[derive(Debug)]
-pub struct PoolSpec {
+/// What a pool is to be like. An operator may change it while the pool lives.
+#[derive(Clone, Debug)]
+pub struct Terms {
     /// Its settings.
     pub config: Config,
     /// Where its server is.
     pub target: Arc<Target>,
     /// The database's name on the server.
     pub database_on_server: String,
+}
+
+/// How a pool is made.
+#[derive(Debug)]
+pub struct PoolSpec {
+    /// What it is like at first.
+    pub terms: Terms,
     /// Shared by all pools of the database.
     pub schema: SchemaEpoch,
     /// Counts its work, together with the other pools of its database.
@@ -102,24 +107,28 @@ impl Pool {
         secret: Secret,
         chores: mpsc::UnboundedSender<Chore>,
     ) -> Rc<Self> {
-        let state = PoolState::new(spec.config.max, spec.config.queue_len_max);
-        let state = state.with_reserve(spec.config.reserve);
+        let config = &spec.terms.config;
+        let state = PoolState::new(config.max, config.queue_len_max).with_reserve(config.reserve);
         Rc::new(Self {
             key,
-            target: spec.target,
             interner: RefCell::new(Interner::new(spec.schema)),
             roster: Roster::new(spec.counters),
             greetings: RefCell::default(),
             outage: RefCell::default(),
             state: RefCell::new(state),
-            database_on_server: spec.database_on_server,
+            terms: RefCell::new(Rc::new(spec.terms)),
+            era: Cell::new(0),
             secret: RefCell::new(Rc::new(secret)),
             chores,
             clients: Cell::new(0),
             loan: spec.loan,
             ticket: spec.ticket,
-            config: spec.config,
         })
+    }
+
+    /// What the pool is like now.
+    pub fn terms(&self) -> Rc<Terms> {
+        Rc::clone(&self.terms.borrow())
     }
 
     /// Takes the secret of the latest login for connections made from now on: a changed password comes in this way.
@@ -135,7 +144,7 @@ impl Pool {
         if let Some(server) = self.borrow().await {
             return Ok(server);
         }
-        if let Some(error) = self.outage.borrow().refuses_now(&self.config) {
+        if let Some(error) = self.outage.borrow().refuses_now(&self.terms().config) {
             return Err(AcquireError::NoServer(error));
         }
         self.wait().await
@@ -165,7 +174,7 @@ impl Pool {
     /// True when a newcomer would have to wait for another client.
     pub fn is_saturated(&self) -> bool {
         let state = self.state.borrow();
-        let is_full = state.total() >= self.config.max || self.limited().is_some();
+        let is_full = state.total() >= self.terms().config.max || self.limited().is_some();
         state.is_paused() || (state.idle_len() == 0 && is_full)
     }
 
@@ -180,12 +189,14 @@ impl Pool {
             let state = self.state.borrow();
             (state.total(), state.idle_len())
         };
-        let min = if self.clients.get() > 0 { self.config.min } else { 0 };
+        let min = if self.clients.get() > 0 { self.terms().config.min } else { 0 };
         let mut state = self.state.borrow_mut();
         let mut reaped = state.reap(idle_len, |server| self.is_expired(server));
         let spare = total.saturating_sub(reaped.len()).saturating_sub(min);
         reaped.extend(
-            state.reap(spare, |server| server.idle_since.elapsed() > self.config.idle_timeout),
+            state.reap(spare, |server| {
+                server.idle_since.elapsed() > self.terms().config.idle_timeout
+            }),
         );
         drop(state);
         reaped.iter_mut().for_each(|server| server.say_goodbye());
@@ -201,14 +212,14 @@ impl Pool {
         self.account();
     }
 
-    pub(super) fn login(&self) -> (Rc<Secret>, String) {
-        (Rc::clone(&self.secret.borrow()), self.database_on_server.clone())
+    pub(super) fn secret(&self) -> Rc<Secret> {
+        Rc::clone(&self.secret.borrow())
     }
 
-    pub(super) fn login_as<'a>(&'a self, secret: &'a Secret) -> Login<'a> {
+    pub(super) fn login_as<'a>(&'a self, secret: &'a Secret, terms: &'a Terms) -> Login<'a> {
         Login {
             user: &self.key.user,
-            database: &self.database_on_server,
+            database: &terms.database_on_server,
             secret,
             application_name: "taskmaster",
             own: None,
@@ -244,7 +255,7 @@ impl Pool {
     pub(super) fn take_idle(self: &Rc<Self>) -> Option<PooledServer> {
         loop {
             let mut server = self.state.borrow_mut().take_idle()?;
-            if self.config.test.on_borrow == Testing::Off {
+            if self.terms().config.test.on_borrow == Testing::Off {
                 return Some(PooledServer::new(server, self));
             }
             match server.check_idle() {
@@ -261,10 +272,10 @@ impl Pool {
     async fn wait(self: &Rc<Self>) -> Result<PooledServer, AcquireError> {
         let (waiter, receiver) = oneshot::channel();
         let queued = self.state.borrow_mut().enqueue(waiter);
-        let id = queued.map_err(|_| AcquireError::QueueFull(self.config.queue_len_max))?;
+        let id = queued.map_err(|_| AcquireError::QueueFull(self.terms().config.queue_len_max))?;
         let _place = Place { pool: self, id };
         self.open_for_waiters();
-        match timeout(self.config.acquire_timeout, self.receive(receiver)).await {
+        match timeout(self.terms().config.acquire_timeout, self.receive(receiver)).await {
             Ok(Ok(Ok(server))) => Ok(server),
             Ok(Ok(Err(error))) => Err(AcquireError::NoServer(error)),
             Ok(Err(_)) | Err(_) => Err(self.waited_in_vain()),
@@ -276,8 +287,8 @@ impl Pool {
         self: &Rc<Self>,
         mut receiver: oneshot::Receiver<T>,
     ) -> Result<T, oneshot::error::RecvError> {
-        if self.config.reserve > 0 {
-            if let Ok(received) = timeout(self.config.reserve_after, &mut receiver).await {
+        if self.terms().config.reserve > 0 {
+            if let Ok(received) = timeout(self.terms().config.reserve_after, &mut receiver).await {
                 return received;
             }
             self.open(Want::Overdue);
@@ -289,7 +300,7 @@ impl Pool {
         match self.outage.borrow().error() {
             Some(error) => AcquireError::NoServer(error),
             None => {
-                let waited = AcquireError::Timeout(self.config.acquire_timeout.as_millis());
+                let waited = AcquireError::Timeout(self.terms().config.acquire_timeout.as_millis());
                 self.limited().unwrap_or(waited)
             }
         }
@@ -310,7 +321,7 @@ impl Pool {
             return self.discard(server);
         }
         let fit = server.is_at_rest() && server.taint == Taint::Clean && server.cancels.get() == 0;
-        if fit && !self.config.test.asks_on_return() {
+        if fit && !self.terms().config.test.asks_on_return() {
             self.put_back(server);
         } else {
             self.order(Chore::CleanUp(PooledServer::new(server, self)));
@@ -357,7 +368,7 @@ impl Pool {
 
     fn is_expired(&self, server: &Server) -> bool {
         server.vitals.close_needed.get()
-            || server.uses >= self.config.max_uses
+            || server.uses >= self.terms().config.max_uses
             || server.retires_at.is_some_and(|at| Instant::now() >= at)
     }
 

@@ -12,6 +12,7 @@ use crate::net::socket::Peer;
 use crate::pool::counters::{Averages, Totals};
 use crate::pool::registry::Registry;
 use crate::pool::roster::ClientEntry;
+use crate::pool::shell::Terms;
 use crate::pool::{Pool, PoolKey, PoolMode};
 
 /// How much is wanted.
@@ -195,15 +196,13 @@ impl Registry {
 
     fn database(&self, name: String) -> DatabaseView {
         let gates = self.gates.borrow();
-        let own = self.blueprint.databases.get(&name);
-        let config = own.map_or(&self.blueprint.config, |own| &own.config);
-        let target = own.map_or(&self.blueprint.target, |own| &own.target);
+        let Terms { config, target, database_on_server } = self.blueprint().terms(&name);
         let (host, port) = target.host_and_port();
         let counters = self.counters.borrow().get(&name).map(Rc::clone).unwrap_or_default();
         DatabaseView {
             host,
             port,
-            name_on_server: own.map_or(&name, |own| &own.database_on_server).clone(),
+            name_on_server: database_on_server,
             pool_max: config.max,
             pool_min: config.min,
             server_lifetime: config.max_lifetime,
@@ -249,7 +248,7 @@ fn view(pool: &Rc<Pool>, detail: Detail, now: Moment) -> PoolView {
     let waits: Vec<_> = waits.map(|since| now.since(since)).collect();
     let mut view = PoolView {
         key: pool.key.clone(),
-        mode: pool.config.mode,
+        mode: pool.terms().config.mode,
         clients_waiting: waits.len(),
         clients_len: clients.len(),
         servers_active: active,
@@ -265,7 +264,7 @@ fn view(pool: &Rc<Pool>, detail: Detail, now: Moment) -> PoolView {
         statements: Vec::new(),
     };
     if detail != Detail::Figures {
-        view.clients = clients.iter().map(|entry| client(pool, entry, now)).collect();
+        view.clients = clients.iter().map(|entry| client(entry, now)).collect();
         let is_idle = |vitals: &Rc<Vitals>| {
             state.idle().iter().any(|server| Rc::ptr_eq(&server.vitals, vitals))
         };
@@ -278,14 +277,14 @@ fn view(pool: &Rc<Pool>, detail: Detail, now: Moment) -> PoolView {
     view
 }
 
-fn client(pool: &Pool, entry: &ClientEntry, now: Moment) -> ClientView {
+fn client(entry: &ClientEntry, now: Moment) -> ClientView {
     let activity = match (entry.waiting_since(), entry.server()) {
         (Some(since), _) => Activity::Waiting(now.since(since)),
         (None, 0) => Activity::Idle,
         (None, _) => Activity::Active,
     };
     let pin = entry.pin();
-    let by_mode = activity == Activity::Active && pool.config.mode == PoolMode::Session;
+    let by_mode = activity == Activity::Active && entry.mode == PoolMode::Session;
     let mut reasons: Vec<_> = pin.map(|pin| pin.holds.names()).into_iter().collect();
     if by_mode {
         reasons.push("session_mode".to_owned());

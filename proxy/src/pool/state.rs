@@ -181,9 +181,11 @@ impl<S, W> PoolState<S, W> {
         borrowed
     }
 
-    /// Changes the maximum; connections above it go as they become free.
-    pub fn set_max(&mut self, max: usize) {
+    /// Changes what is allowed; connections above it go as they become free, and waiters stay.
+    pub fn set_sizes(&mut self, max: usize, reserve: usize, queue_len_max: usize) {
         self.max = max;
+        self.reserve = reserve;
+        self.queue_len_max = queue_len_max;
     }
 
     /// Stops handing out and opening connections; requests queue up.

@@ -13,7 +13,6 @@ use crate::pool::shell::PoolKey;
 /// The budget of the process.
 #[derive(Debug)]
 pub struct Budget {
-    limits: Limits,
     state: Mutex<BudgetState>,
     /// How many claims there are, for a look without the lock.
     claims: AtomicUsize,
@@ -37,11 +36,20 @@ pub struct Ticket {
 }
 
 impl Budget {
-    /// A budget of these limits; none when nothing is limited.
-    pub fn new(limits: Limits) -> Option<Arc<Self>> {
+    /// A budget of these limits.
+    pub fn new(limits: Limits) -> Arc<Self> {
         let state = Mutex::new(BudgetState::new(limits));
-        let (claims, boxes) = (AtomicUsize::new(0), Mutex::default());
-        (!limits.is_none()).then(|| Arc::new(Self { limits, state, claims, boxes }))
+        Arc::new(Self { state, claims: AtomicUsize::new(0), boxes: Mutex::default() })
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> Limits {
+        self.lock().limits()
+    }
+
+    /// Changes the limits.
+    pub fn set_limits(&self, limits: Limits) {
+        self.change(|state| state.set_limits(limits));
     }
 
     /// Where a worker reads what its pools are told.
@@ -57,7 +65,7 @@ impl Budget {
     }
 
     fn with_value(&self, scope: Scope) -> (Scope, usize) {
-        (scope, self.limits.of(scope).unwrap_or_default())
+        (scope, self.limits().of(scope).unwrap_or_default())
     }
 
     fn lock(&self) -> MutexGuard<'_, BudgetState> {
@@ -89,7 +97,8 @@ impl Ticket {
 
     /// One connection more, or the limit in the way and its value.
     pub fn take(&self) -> Result<(), (Scope, usize)> {
-        self.budget.lock().take(self.id).map_err(|scope| self.budget.with_value(scope))
+        let taken = self.budget.lock().take(self.id);
+        taken.map_err(|scope| self.budget.with_value(scope))
     }
 
     /// The same; without room the pool is told as soon as there is some.
@@ -119,6 +128,11 @@ impl Ticket {
     /// Says how many connections the pool has.
     pub fn settle(&self, total: usize) {
         self.budget.change(|state| state.settle(self.id, total));
+    }
+
+    /// Says where the pool's connections go from now on, and its minimum.
+    pub fn amend(&self, server: &str, min: usize) {
+        self.budget.change(|state| state.amend(self.id, server, min));
     }
 
     /// Says that the pool knows of one grant.

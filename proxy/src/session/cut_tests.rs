@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use tokio::net::UnixStream;
@@ -13,7 +14,7 @@ use crate::backend::dial::{BackendKey, Dialed};
 use crate::backend::server::Server;
 use crate::backend::settings::Settings;
 use crate::backend::statement::Interner;
-use crate::backend::target::Address;
+use crate::backend::target::{self, Address, Target};
 use crate::net::socket::{Peer, Socket};
 use crate::net::stream::{ClientStream, ServerStream};
 use crate::pool::PoolMode;
@@ -47,7 +48,8 @@ impl Pair {
         let stream = ClientStream::plain(Socket::unix(near), Peer::Unix);
         let settings = Rc::new(Settings::from_reported(&dialed.parameters));
         let greeting = Greeting { settings, parameters: Rc::new(dialed.parameters.clone()) };
-        let (client, server) = (Client::new(stream, greeting), Server::new(dialed, 2));
+        let target = Arc::new(Target::new(&target::Config::default()).unwrap());
+        let (client, server) = (Client::new(stream, greeting), Server::new(dialed, target, 2));
         Ok(Self { client, server, interner: Rc::clone(interner), next_unnamed: 0 })
     }
 

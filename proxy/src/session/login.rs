@@ -94,6 +94,7 @@ pub async fn open_session(
         local: stream.local_address(),
         is_tls: stream.is_tls(),
         settings: Rc::clone(&greeting.settings),
+        mode: pool.terms().config.mode,
     };
     let entered = pool.roster.enter(newcomer);
     let welcome = welcome(&greeting, &open);

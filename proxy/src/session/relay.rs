@@ -153,7 +153,7 @@ impl Relay<'_> {
             server: self.server,
             interner: &mut self.pool.interner.borrow_mut(),
             next_unnamed: &mut next_unnamed,
-            mode: self.pool.config.mode,
+            mode: self.entry.mode,
         };
         let wish = upstream.process().map_err(RelayEnd::ClientRefused);
         self.next_unnamed.set(next_unnamed);
@@ -215,7 +215,7 @@ impl Relay<'_> {
     /// INVARIANT I1.
     fn is_free(&self) -> bool {
         let held = !self.client.holds.is_none() || !self.server.reasons().is_empty();
-        let shared = self.pool.config.mode == PoolMode::Transaction && !held;
+        let shared = self.entry.mode == PoolMode::Transaction && !held;
         let is_told = self.client.down.is_clear() && !self.client.reset.is_withheld();
         (shared || self.slot.is_ending()) && self.server.is_at_rest() && is_told
     }

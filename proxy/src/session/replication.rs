@@ -61,7 +61,7 @@ impl Session {
     /// # Cancel safety
     /// Dropped midway, both connections are closed.
     pub(super) async fn serve_apart(&mut self, server: PooledServer) -> Box<SessionEnd> {
-        self.open.slot.serve(&server, &self.pool.target);
+        self.open.slot.serve(&server);
         let slot = Rc::clone(&self.open.slot);
         let end = tokio::select! {
             biased;

@@ -98,6 +98,11 @@ impl Session {
         end
     }
 
+    /// A session keeps the mode that it began with, because its statements live by it.
+    fn mode(&self) -> PoolMode {
+        self.entered.entry.mode
+    }
+
     /// A client that replicates came with a server connection of its own.
     async fn serve_as_it_came(&mut self) -> Box<SessionEnd> {
         match self.own.take() {
@@ -152,7 +157,7 @@ impl Session {
     }
 
     fn answer_locally(&mut self) -> Option<Vec<u8>> {
-        let shared = self.pool.config.mode == PoolMode::Transaction;
+        let shared = self.mode() == PoolMode::Transaction;
         shared.then(|| local::answer(&mut self.client, &self.pool.interner.borrow())).flatten()
     }
 
@@ -169,13 +174,13 @@ impl Session {
         if !Rc::ptr_eq(&server.settings, &self.client.settings) {
             self.sync_settings(&mut server).await?;
         }
-        self.open.slot.serve(&server, &self.pool.target);
+        self.open.slot.serve(&server);
         self.entered.entry.attach(&server.vitals);
         Ok(Some(server))
     }
 
     async fn sync_settings(&self, server: &mut Server) -> Result<(), AcquireError> {
-        let patience = self.pool.config.acquire_timeout;
+        let patience = self.pool.terms().config.acquire_timeout;
         match timeout(patience, server.sync_settings(&self.client.settings)).await {
             Ok(result) => Ok(result?),
             Err(_) => Err(AcquireError::Timeout(patience.as_millis())),
@@ -226,7 +231,7 @@ impl Session {
             };
             match relay.run().await {
                 RelayEnd::Reset(settings) => {
-                    let patience = self.pool.config.acquire_timeout;
+                    let patience = self.pool.terms().config.acquire_timeout;
                     match timeout(patience, server.sync_settings(&settings)).await {
                         Ok(Ok(())) => {}
                         Ok(Err(fault)) => return RelayEnd::ServerLost(fault),
@@ -247,7 +252,8 @@ impl Session {
     /// that it waits for.
     async fn end_withheld(&mut self, server: &mut Server, unsure: Unsure) -> Result<(), RelayEnd> {
         if let Some(sql) = self.client.startup_settings.restart_sql(&server.defaults) {
-            let done = timeout(self.pool.config.acquire_timeout, server.execute(&sql)).await;
+            let patience = self.pool.terms().config.acquire_timeout;
+            let done = timeout(patience, server.execute(&sql)).await;
             done.unwrap_or(Err(ServerFault::Closed)).map_err(RelayEnd::ServerLost)?;
         }
         let status = server.status();
@@ -264,7 +270,7 @@ impl Session {
         self.open.slot.rest();
         let holds = std::mem::take(&mut self.client.holds);
         let is_held = !holds.is_none() || !server.reasons().is_empty();
-        if is_held || self.pool.config.mode == PoolMode::Session {
+        if is_held || self.mode() == PoolMode::Session {
             server.taint = Taint::Dirty;
         }
         self.client.settings = match std::mem::take(&mut self.client.reset) {

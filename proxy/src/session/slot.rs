@@ -45,11 +45,11 @@ struct Serving {
 
 impl Slot {
     /// From now on a cancel request for this session goes to `server`.
-    pub fn serve(&self, server: &Server, target: &Arc<Target>) {
+    pub fn serve(&self, server: &Server) {
         *self.serving.borrow_mut() = Some(Serving {
             key: Rc::clone(&server.key),
             cancels: Rc::clone(&server.cancels),
-            target: Arc::clone(target),
+            target: Arc::clone(&server.target),
         });
     }
 

@@ -23,6 +23,11 @@ pub fn notice(sqlstate: SqlState, message: &str) -> Vec<u8> {
     encode(&NoticeResponse::new(fields("NOTICE", sqlstate, message)))
 }
 
+/// A NoticeResponse message of severity WARNING.
+pub fn warning(sqlstate: SqlState, message: &str) -> Vec<u8> {
+    encode(&NoticeResponse::new(fields("WARNING", sqlstate, message)))
+}
+
 /// Writes a message whole. The limits that pgwire's own `encode` checks are meant for reading.
 pub(crate) fn encode<M: Message>(message: &M) -> Vec<u8> {
     let mut body = BytesMut::with_capacity(message.message_length());

@@ -234,7 +234,7 @@ async fn commands_about_a_database_that_nobody_knows_are_refused() {
 }
 
 #[tokio::test]
-async fn shutdown_ends_the_proxy_in_both_ways() {
+async fn shutdown_ends_the_proxy_in_each_way() {
     let (cluster, database, proxy) = proxied_by(1).await;
     let operator = console(cluster, &proxy).await;
     let busy = proxy.connect(&database).await;
@@ -243,6 +243,14 @@ async fn shutdown_ends_the_proxy_in_both_ways() {
     assert_eq!(value(&busy, "select 'still here'").await, "still here");
     assert_eq!(proxy.exit_status(), None);
     busy.batch_execute("commit").await.unwrap();
+    assert!(proxy.wait().await.success());
+
+    let (cluster, database, proxy) = proxied_by(1).await;
+    let operator = console(cluster, &proxy).await;
+    let mut client = proxy.raw(&database).await;
+    operator.batch_execute("shutdown wait_for_clients").await.unwrap();
+    assert_eq!(client.query_value("select 'still here'").await, "still here");
+    drop(client);
     assert!(proxy.wait().await.success());
 
     let (cluster, database, proxy) = proxied_by(1).await;

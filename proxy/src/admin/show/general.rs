@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::admin::Config;
 use crate::admin::show::{Facts, pools};
 use crate::admin::table::{Column, Kind, Row, row};
+use crate::admin::{Changes, Config};
 use crate::backend::server::Server;
 use crate::pool::roster::ClientEntry;
 use crate::pool::snapshot::{PoolView, Snapshot};
@@ -23,7 +23,7 @@ pub(super) const CONFIG: [Column; 4] =
 pub(super) const MEMORY: [Column; 5] =
     [("name", Text), ("size", Int), ("used", Int), ("free", Int), ("memtotal", Int)];
 
-const HELP: [(&str, &str); 13] = [
+const HELP: [(&str, &str); 15] = [
     ("SHOW HELP|VERSION|CONFIG|STATE|LISTS|MEM", "the proxy itself"),
     ("SHOW DATABASES|USERS|POOLS", "what clients use and how much of it"),
     ("SHOW CLIENTS|SERVERS|SOCKETS", "each connection; why a client keeps its server connection"),
@@ -36,7 +36,12 @@ const HELP: [(&str, &str); 13] = [
     ("DISABLE db / ENABLE db", "refuse newcomers / let them in again"),
     ("KILL db", "end all clients and server connections of a database, and pause it"),
     ("KILL_CLIENT id", "end one client"),
-    ("SHUTDOWN [WAIT_FOR_SERVERS]", "end at once / when transactions have ended"),
+    ("RELOAD", "read the configuration again; what was SET is forgotten"),
+    ("SET key = value", "change a setting until RELOAD; SHOW CONFIG lists them"),
+    (
+        "SHUTDOWN [WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]",
+        "end at once / when transactions have ended / when clients have left",
+    ),
 ];
 
 pub(super) fn help() -> Vec<Row> {
@@ -45,7 +50,8 @@ pub(super) fn help() -> Vec<Row> {
 
 pub(super) fn config(config: &Config) -> Vec<Row> {
     let setting = |setting: &crate::admin::Setting| {
-        row![setting.key, setting.value.as_str(), setting.default.as_str(), "no"]
+        let changeable = if setting.changes == Changes::Live { "yes" } else { "no" };
+        row![setting.key, setting.value.as_str(), setting.default.as_str(), changeable]
     };
     config.settings.iter().map(setting).collect()
 }

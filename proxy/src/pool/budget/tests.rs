@@ -36,6 +36,21 @@ fn each_scope_has_its_limit() {
 }
 
 #[test]
+fn limits_and_servers_change_while_connections_are_held() {
+    let mut budget = budget(2);
+    let full = holding(&mut budget, "a", 0, 2);
+    let waits = holding(&mut budget, "b", 0, 0);
+    assert_eq!(budget.claim(waits), Err(Scope::Server));
+    let three = Limits { server: Some(3), ..Limits::default() };
+    assert_eq!(budget.set_limits(three), [waits]);
+    let late = holding(&mut budget, "c", 0, 0);
+    assert_eq!(budget.claim(late), Err(Scope::Server));
+    assert_eq!(budget.amend(full, "another server", 0), [late]);
+    assert!(budget.set_limits(Limits { server: Some(1), ..three }).is_empty());
+    assert_eq!(budget.take(full), Err(Scope::Server), "nobody loses, nobody gets");
+}
+
+#[test]
 fn claims_are_granted_in_their_order() {
     let mut budget = budget(2);
     let full = holding(&mut budget, "a", 0, 2);

@@ -20,7 +20,7 @@ use crate::session::auth::verifier::{ScramVerifier, Verifier, random};
 const CACHE_LEN_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("10,000 is not zero");
 
 /// Settings of authentication.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Who asks PostgreSQL for verifiers; also a login of its own when the password is given. None: nobody is asked.
     pub user: Option<String>,
@@ -38,12 +38,21 @@ pub struct Config {
 }
 
 /// A login whose password is given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The role.
     pub name: String,
     /// Its password, also towards the server.
     pub password: Password,
+}
+
+impl Config {
+    /// The passwords that are given, by user.
+    pub fn passwords(&self) -> HashMap<String, Password> {
+        let asker = self.user.clone().zip(self.password.clone());
+        let others = self.users.iter().map(|user| (user.name.clone(), user.password.clone()));
+        asker.into_iter().chain(others).collect()
+    }
 }
 
 /// What a user's proof is checked against.
@@ -70,11 +79,11 @@ struct Cached {
 impl Credentials {
     /// Derives the verifiers of the given passwords. The server is asked for others when the first of them is needed.
     pub fn new(config: Config, target: Target) -> Self {
-        let asker = config.user.clone().zip(config.password.clone());
-        let asker = asker.map(|(name, password)| User { name, password });
-        let given = asker.into_iter().chain(config.users.iter().cloned());
+        let given = config.passwords().into_iter();
         Self {
-            given: given.map(|user| (user.name, Arc::new(Credential::of(user.password)))).collect(),
+            given: given
+                .map(|(name, password)| (name, Arc::new(Credential::of(password))))
+                .collect(),
             cache: Mutex::new(LruCache::new(CACHE_LEN_MAX)),
             cache_ttl: config.cache_ttl,
             query: AuthQuery::new(&config, target),
