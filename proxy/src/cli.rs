@@ -60,6 +60,9 @@ struct ServeArgs {
     /// Check the configuration and exit
     #[arg(long)]
     check: bool,
+    /// Take the listening sockets of the process that runs over, and let that one drain (needs listen.peer_dir)
+    #[arg(long)]
+    take_over: bool,
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +131,7 @@ mod tests {
             "taskmaster up",
             "taskmaster up --port 7000 --data-dir /x --pg-bindir /usr/lib/postgresql/15/bin",
             "taskmaster serve --config taskmaster.toml --check",
+            "taskmaster serve --config taskmaster.toml --take-over",
             "taskmaster migrate up --to 3 --config taskmaster.toml",
             "taskmaster migrate --config taskmaster.toml down --to 0",
             "taskmaster migrate status",

@@ -71,6 +71,8 @@ pub struct Listen {
     pub port: u16,
     /// Where `.s.PGSQL.<port>` is made.
     pub unix_socket_dir: Option<PathBuf>,
+    /// Where this process and those before and after it find each other.
+    pub peer_dir: Option<PathBuf>,
     /// Threads that serve clients.
     pub workers: NonZeroUsize,
     /// Clients at once.

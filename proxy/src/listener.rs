@@ -4,8 +4,10 @@
 
 mod bind;
 mod console;
+mod handover;
 mod operation;
 mod overdue;
+mod peers;
 mod places;
 mod presence;
 mod serve;
@@ -21,9 +23,11 @@ use crate::admin;
 use crate::net::tls::TlsPolicy;
 use crate::pool::registry::Blueprint;
 use crate::session::auth;
-use bind::Sockets;
+use bind::{Sockets, addresses, is_at};
+use handover::{Inheritance, offer};
 use operation::operate;
-pub use operation::{Change, Operation, Source};
+pub use operation::{Arrival, Change, Operation, Source};
+use peers::Peers;
 pub use places::ClientLimits;
 use worker::Team;
 
@@ -36,6 +40,8 @@ pub struct Config {
     pub port: u16,
     /// Directory for a unix socket named as PostgreSQL names its own.
     pub unix_socket_dir: Option<PathBuf>,
+    /// Directory in which this process and its peers find each other.
+    pub peer_dir: Option<PathBuf>,
     /// Worker threads.
     pub workers: NonZeroUsize,
     /// Clients at most, in all workers together.
@@ -79,6 +85,14 @@ pub enum ListenerError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The directory of the peers cannot be used.
+    #[error("cannot join the processes in {}: {source}; set listen.peer_dir to a directory of this user's own", dir.display())]
+    Peers {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A worker thread could not be started, or it ended by itself.
     #[error("a worker failed: {0}")]
     Worker(#[from] std::io::Error),
@@ -94,9 +108,25 @@ pub async fn run(
     operation: Operation,
     on_ready: impl FnOnce(SocketAddr),
 ) -> Result<(), ListenerError> {
-    let sockets = Sockets::bind(&config).await?;
+    let peers = config.peer_dir.as_deref().map(Peers::join).transpose()?;
+    let mut inherited = match (&peers, operation.arrival) {
+        (Some(peers), Arrival::TakingOver) => {
+            let wanted = addresses(&config).await?;
+            let is_wanted = |socket: &_| wanted.iter().any(|address| is_at(socket, address));
+            Inheritance::take(peers, is_wanted).await
+        }
+        _ => Inheritance::default(),
+    };
+    let sockets = Sockets::bind(&config, &mut inherited).await?;
     let address = sockets.address();
-    let team = Team::start(config, &sockets, operation.asker.clone())?;
+    let (team, ends) = Team::start(config, &sockets, operation.asker.clone(), peers.clone())?;
+    // Cancel requests come until the last client has left, those who want the sockets until these are closed.
+    let _cancelling = peers.as_ref().map(|peers| peers.serve(team.workers())).transpose()?;
+    let offered = peers.map(|peers| {
+        offer(&peers, sockets.share()?, sockets.is_handed_over(), operation.asker.clone())
+    });
+    let open = (sockets, offered.transpose()?);
     on_ready(address);
-    operate(operation, team, sockets).await
+    inherited.serving().await;
+    operate(operation, (team, ends), open).await
 }

@@ -204,6 +204,7 @@ fn spawn(config: &ProxyConfig) -> Child {
     taskmaster(&config.dir)
         .args(["serve", "--config"])
         .arg(config.write())
+        .args(&config.arguments)
         .envs(config.environment.iter().map(|(name, value)| (name, value)))
         .stdout(create("stdout"))
         .stderr(create("stderr"))

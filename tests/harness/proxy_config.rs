@@ -15,6 +15,8 @@ pub struct ProxyConfig {
     root: Table,
     /// Environment variables of the proxy process.
     pub environment: Vec<(String, String)>,
+    /// Further arguments of `taskmaster serve`.
+    pub arguments: Vec<String>,
     /// Where the file and its secrets are, and the working directory of the proxy.
     pub dir: PathBuf,
 }
@@ -23,7 +25,8 @@ impl ProxyConfig {
     /// The defaults for `cluster`.
     pub fn new(cluster: &Cluster) -> Self {
         let dir = run_dir::fresh_dir("proxy");
-        let mut config = Self { root: Table::new(), environment: Vec::new(), dir };
+        let (environment, arguments) = (Vec::new(), Vec::new());
+        let mut config = Self { root: Table::new(), environment, arguments, dir };
         let password_file = config.write_secret("password", cluster.password);
         config
             .set("listen.host", "127.0.0.1")

@@ -28,6 +28,7 @@ mod psql;
 mod reload;
 mod replication;
 mod reports;
+mod rolling;
 mod serve;
 mod session;
 mod support;

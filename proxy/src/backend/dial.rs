@@ -20,11 +20,10 @@ use crate::net::socket::Socket;
 use crate::net::stream::ServerStream;
 use crate::net::tls::{SslMode, SslNegotiation};
 use crate::wire::error_response::ServerError;
+use crate::wire::frontend::cancel_request;
 
 /// SSLRequest whole (documentation, "Message Formats").
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-/// The code of a CancelRequest.
-const CANCEL_CODE: u32 = 80_877_102;
 
 /// Who logs in to what.
 #[derive(Clone, Copy, Debug)]
@@ -227,7 +226,7 @@ fn is_tls_unwanted(target: &Target, stream: &ServerStream, error: &ServerError) 
 /// # Cancel safety
 /// Not cancel safe: dropped midway, the request may or may not have been sent.
 pub async fn send_cancel(target: &Target, key: &BackendKey) -> io::Result<()> {
-    let request = cancel_request(key);
+    let request = cancel_request(key.pid, &key.secret);
     let sent = within(target, async {
         let mut stream = open_at(target, &key.address).await?;
         stream.write_all(&request).await?;
@@ -237,15 +236,6 @@ pub async fn send_cancel(target: &Target, key: &BackendKey) -> io::Result<()> {
         Ok(())
     });
     sent.await.map_err(io::Error::other)
-}
-
-fn cancel_request(key: &BackendKey) -> Vec<u8> {
-    let mut request = Vec::with_capacity(12 + key.secret.len());
-    request.extend_from_slice(&(12 + key.secret.len() as u32).to_be_bytes());
-    request.extend_from_slice(&CANCEL_CODE.to_be_bytes());
-    request.extend_from_slice(&key.pid.to_be_bytes());
-    request.extend_from_slice(&key.secret);
-    request
 }
 
 async fn within<T>(

@@ -66,7 +66,7 @@ impl From<ListenerError> for CliError {
             ListenerError::Worker(_) => Self::failure(format!(
                 "{error}: see the log, and raise the limits of processes and open files"
             )),
-            ListenerError::Resolve { .. } => Self::failure(error),
+            ListenerError::Resolve { .. } | ListenerError::Peers { .. } => Self::failure(error),
         }
     }
 }

@@ -52,6 +52,7 @@ impl Config {
             host: listen.host,
             port: listen.port,
             unix_socket_dir: listen.unix_socket_dir,
+            peer_dir: listen.peer_dir,
             workers: listen.workers,
             client_max: listen.client_max,
             clients: self.clients,

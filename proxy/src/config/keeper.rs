@@ -123,6 +123,7 @@ fn at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.host", was.host != is.host),
         ("listen.port", was.port != is.port),
         ("listen.unix_socket_dir", was.unix_socket_dir != is.unix_socket_dir),
+        ("listen.peer_dir", was.peer_dir != is.peer_dir),
         ("listen.workers", was.workers != is.workers),
         ("log.format", old.log.format != new.log.format),
     ];

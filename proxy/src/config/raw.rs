@@ -59,6 +59,7 @@ section! {
         host: Option<String>,
         port: Option<i64>,
         unix_socket_dir: Option<String>,
+        peer_dir: Option<String>,
         workers: Option<i64>,
         client_max: Option<i64>,
         leave_timeout_ms: Option<i64>,

@@ -42,7 +42,7 @@ const PROTOCOL_VERSIONS: [(&str, Protocol); 2] = [("3.0", Protocol::V3_0), ("3.2
 const LOG_FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 /// The console, by its own name and by the one that tools for PgBouncer expect.
 const CONSOLE_NAMES: [&str; 2] = ["taskmaster_admin", "pgbouncer"];
-/// A cancel key names its worker in six bits.
+/// A cancel key names its worker in six bits, and its session in twenty: no more than a million clients.
 const WORKERS_MAX: i64 = 64;
 /// PostgreSQL's own limit of `max_connections` (guc_tables.c).
 const CONNECTIONS_MAX: i64 = 262_143;
@@ -55,6 +55,7 @@ pub(super) fn listen(read: &Reader<'_>, raw: &raw::Listen) -> Result<Listen, Con
         host: host.unwrap_or_else(|| "127.0.0.1".to_owned()),
         port: read.count("listen.port", raw.port, 6432, 0..=65_535)?,
         unix_socket_dir: read.path("listen.unix_socket_dir", raw.unix_socket_dir.as_ref())?,
+        peer_dir: read.path("listen.peer_dir", raw.peer_dir.as_ref())?,
         workers: workers.unwrap_or(NonZeroUsize::MIN),
         client_max: read.count("listen.client_max", raw.client_max, 10_000, 1..=1_000_000)?,
         login_timeout: read.time(

@@ -1,7 +1,7 @@
 //! The settings as the console's SHOW CONFIG lists them: by their names here, and those that PgBouncer has too by its
 //! names and in its units. Never a secret.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Config, Environment};
@@ -12,10 +12,11 @@ use crate::pool::config::Testing;
 type Shown = Vec<(&'static str, String)>;
 
 /// What cannot change while clients are served.
-const AT_START: [&str; 6] = [
+const AT_START: [&str; 7] = [
     "listen.host",
     "listen.port",
     "listen.unix_socket_dir",
+    "listen.peer_dir",
     "listen.workers",
     "listen_addr",
     "listen_port",
@@ -40,11 +41,14 @@ fn shown(config: &Config) -> Shown {
 
 fn listen(config: &Config) -> Shown {
     let (listen, admin) = (&config.listen, &config.admin);
-    let dir = listen.unix_socket_dir.as_ref().map(|dir| dir.display().to_string());
+    let dir = |dir: &Option<PathBuf>| {
+        dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default()
+    };
     vec![
         ("listen.host", listen.host.clone()),
         ("listen.port", listen.port.to_string()),
-        ("listen.unix_socket_dir", dir.unwrap_or_default()),
+        ("listen.unix_socket_dir", dir(&listen.unix_socket_dir)),
+        ("listen.peer_dir", dir(&listen.peer_dir)),
         ("listen.workers", listen.workers.to_string()),
         ("listen.client_max", listen.client_max.to_string()),
         ("listen.login_timeout_ms", ms(listen.login_timeout)),

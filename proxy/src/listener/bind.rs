@@ -4,21 +4,26 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, Socket, Type};
 use tokio::net::lookup_host;
 
+use crate::listener::handover::Inheritance;
 use crate::listener::{Config, ListenerError};
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 4_096;
 
-/// All listening sockets of the process. The file of a unix socket is removed when this is dropped.
+/// All listening sockets of the process. The file of a unix socket is removed when this is dropped, unless another process
+/// has the sockets by then.
 #[derive(Debug)]
 pub(super) struct Sockets {
     tcp: Vec<TcpListener>,
     unix: Option<(UnixListener, PathBuf)>,
+    is_handed_over: Arc<AtomicBool>,
 }
 
 /// The sockets as one worker accepts from them.
@@ -29,30 +34,39 @@ pub(super) struct Share {
 }
 
 impl Sockets {
-    /// Listens on every address of the configured host and on the unix socket, if there is to be one.
-    pub(super) async fn bind(config: &Config) -> Result<Self, ListenerError> {
-        let resolve = |source| ListenerError::Resolve { host: config.host.clone(), source };
-        let addresses = lookup_host((config.host.as_str(), config.port)).await.map_err(resolve)?;
+    /// Listens on every address of the configured host and on the unix socket, if there is to be one. What is inherited is
+    /// taken as it is.
+    pub(super) async fn bind(
+        config: &Config,
+        inherited: &mut Inheritance,
+    ) -> Result<Self, ListenerError> {
         let mut tcp: Vec<TcpListener> = Vec::new();
-        for mut address in addresses {
+        for mut address in addresses(config).await? {
             // With port 0 the further addresses get the port that the first one was given.
             if let Some(port) = tcp.first().and_then(|first| first.local_addr().ok()) {
                 address.set_port(port.port());
             }
-            let listener = bind_tcp(address);
+            let found = inherited.tcp.iter().position(|socket| is_at(socket, &address));
+            let listener =
+                found.map_or_else(|| bind_tcp(address), |at| Ok(inherited.tcp.remove(at)));
             tcp.push(listener.map_err(|source| bind_error(&address, source))?);
         }
-        let mut sockets = Self { tcp, unix: None };
-        if sockets.tcp.is_empty() {
-            return Err(resolve(io::ErrorKind::NotFound.into()));
-        }
+        let mut sockets = Self { tcp, unix: None, is_handed_over: Arc::default() };
         if let Some(dir) = &config.unix_socket_dir {
             let path = dir.join(format!(".s.PGSQL.{}", sockets.address().port()));
-            let listener = bind_unix(&path);
+            let listener = match inherited.unix.pop() {
+                Some(socket) if is_at_path(&socket, &path) => Ok(socket),
+                _ => bind_unix(&path),
+            };
             let listener = listener.map_err(|source| bind_error(&path.display(), source))?;
             sockets.unix = Some((listener, path));
         }
         Ok(sockets)
+    }
+
+    /// Set this when another process has the sockets, too, and keeps them.
+    pub(super) fn is_handed_over(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_handed_over)
     }
 
     /// The first TCP address.
@@ -71,10 +85,30 @@ impl Sockets {
 
 impl Drop for Sockets {
     fn drop(&mut self) {
-        if let Some((_, path)) = &self.unix {
+        if let Some((_, path)) = &self.unix
+            && !self.is_handed_over.load(Ordering::Acquire)
+        {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// Every address that the configured host stands for, at least one.
+pub(super) async fn addresses(config: &Config) -> Result<Vec<SocketAddr>, ListenerError> {
+    let resolve = |source| ListenerError::Resolve { host: config.host.clone(), source };
+    let found = lookup_host((config.host.as_str(), config.port)).await.map_err(resolve)?;
+    let addresses: Vec<_> = found.collect();
+    if addresses.is_empty() { Err(resolve(io::ErrorKind::NotFound.into())) } else { Ok(addresses) }
+}
+
+/// True when the socket is bound to this address; port 0 stands for any.
+pub(super) fn is_at(socket: &TcpListener, address: &SocketAddr) -> bool {
+    let is_port = |port| address.port() == 0 || address.port() == port;
+    socket.local_addr().is_ok_and(|at| at.ip() == address.ip() && is_port(at.port()))
+}
+
+fn is_at_path(socket: &UnixListener, path: &Path) -> bool {
+    socket.local_addr().is_ok_and(|at| at.as_pathname() == Some(path))
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {

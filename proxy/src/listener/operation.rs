@@ -6,7 +6,6 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::admin::{Answer, Ask, Assignment, Refused, Shutdown};
-use crate::listener::bind::Sockets;
 use crate::listener::worker::{self, Ends, Team};
 use crate::listener::{Config, ListenerError};
 
@@ -37,9 +36,20 @@ pub struct Change {
     pub left: Vec<String>,
 }
 
+/// How the process begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrival {
+    /// With listening sockets of its own.
+    #[default]
+    Fresh,
+    /// With those of a process that runs, if there is one, which then drains.
+    TakingOver,
+}
+
 /// What the process is told while it serves, and who knows the settings.
 pub struct Operation {
     source: Box<dyn Source>,
+    pub(super) arrival: Arrival,
     pub(super) asker: mpsc::Sender<Ask>,
     asks: mpsc::Receiver<Ask>,
 }
@@ -48,7 +58,12 @@ impl Operation {
     /// Settings from `source`; asked by whoever has the sender.
     pub fn new(source: Box<dyn Source>) -> (Self, mpsc::Sender<Ask>) {
         let (asker, asks) = mpsc::channel(QUEUE_LEN_MAX);
-        (Self { source, asker: asker.clone(), asks }, asker)
+        (Self { source, arrival: Arrival::Fresh, asker: asker.clone(), asks }, asker)
+    }
+
+    /// The same, beginning in this way.
+    pub fn arriving(self, arrival: Arrival) -> Self {
+        Self { arrival, ..self }
     }
 
     /// Does what it is told until it is told to end in a way that `counts`.
@@ -90,14 +105,15 @@ async fn apply(team: &mut Team, change: Result<Change, Refused>) -> Answer {
     }
 }
 
-/// Serves until it is told to end, and then ends as it is told.
+/// Serves until it is told to end, and then ends as it is told. `open` is dropped when no newcomers are to be served any
+/// more.
 ///
 /// # Cancel safety
 /// Dropped midway, the workers end and all connections are closed.
 pub(super) async fn operate(
     mut operation: Operation,
     (mut team, mut ends): (Team, Ends),
-    sockets: Sockets,
+    open: impl Sized,
 ) -> Result<(), ListenerError> {
     let mut how = tokio::select! {
         how = operation.until(&mut team, |_| true) => how,
@@ -108,7 +124,7 @@ pub(super) async fn operate(
         team.close().await;
     }
     // From now on a newcomer is refused by the system, so that it can go elsewhere at once.
-    drop(sockets);
+    drop(open);
     if how == Shutdown::WaitForClients {
         how = wait_for_clients(&mut operation, &mut team).await;
     }

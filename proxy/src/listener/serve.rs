@@ -21,7 +21,7 @@ use crate::pool::PoolKey;
 use crate::session::auth::authenticate;
 use crate::session::login::{Host, open_session};
 use crate::session::run::{Session, SessionEnd};
-use crate::session::slot::worker_of;
+use crate::session::slot::{peer_of, worker_of};
 use crate::session::startup::{CancelKey, Handshake, Startup, handshake};
 use crate::wire::error_response::error_response;
 
@@ -106,6 +106,12 @@ async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer, visit: Visit) {
 
 /// The canceller's connection stays open until the request has reached the server, as with PostgreSQL.
 async fn route_cancel(worker: &Rc<Worker>, key: CancelKey) {
+    if peer_of(&key) != worker.common.peer_id() {
+        if let Some(peers) = &worker.common.peers {
+            peers.forward(&key).await;
+        }
+        return;
+    }
     let target = worker_of(&key);
     if target == worker.number {
         return cancel(worker, key).await;

@@ -23,6 +23,7 @@ use crate::listener::Config;
 use crate::listener::bind::{Share, Sockets};
 use crate::listener::console::{Desk, serve_requests};
 use crate::listener::overdue::enforce;
+use crate::listener::peers::Peers;
 use crate::listener::places::{Crowd, Place};
 use crate::listener::presence::Presence;
 use crate::listener::serve::{accept_tcp, accept_unix, cancel, welcome};
@@ -31,7 +32,7 @@ use crate::pool::PoolKey;
 use crate::pool::control::{Remote, Request};
 use crate::pool::registry::Registry;
 use crate::session::auth::Identity;
-use crate::session::slot::{Slots, WORKERS_MAX};
+use crate::session::slot::{PeerId, Slots, WORKERS_MAX};
 use crate::session::startup::{CancelKey, Startup};
 
 /// How long workers get to do what they do between two steps of their other work.
@@ -95,6 +96,7 @@ impl Team {
         config: Config,
         sockets: &Sockets,
         asker: mpsc::Sender<Ask>,
+        peers: Option<Arc<Peers>>,
     ) -> io::Result<(Self, Ends)> {
         let config = Arc::new(config);
         let count = config.workers.get().min(WORKERS_MAX);
@@ -108,6 +110,7 @@ impl Team {
             clients: Arc::default(),
             consoles: Arc::default(),
             presence: Arc::default(),
+            peers,
             orders: orders.iter().map(mpsc::UnboundedSender::downgrade).collect(),
         };
         let (crowd, presence) = (Arc::clone(&common.crowd), Arc::clone(&common.presence));
@@ -124,6 +127,11 @@ impl Team {
     /// The settings that hold now.
     pub(super) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config)
+    }
+
+    /// The ways to the workers.
+    pub(super) fn workers(&self) -> Vec<mpsc::WeakUnboundedSender<Order>> {
+        self.orders.iter().map(mpsc::UnboundedSender::downgrade).collect()
     }
 
     /// Who is connected.
@@ -216,7 +224,15 @@ pub(super) struct Common {
     pub(super) crowd: Arc<Crowd>,
     pub(super) presence: Arc<Presence>,
     pub(super) desk: Desk,
+    pub(super) peers: Option<Arc<Peers>>,
     orders: Vec<mpsc::WeakUnboundedSender<Order>>,
+}
+
+impl Common {
+    /// The number of this process among its peers; 0 without any.
+    pub(super) fn peer_id(&self) -> PeerId {
+        self.peers.as_ref().map_or(0, |peers| peers.id())
+    }
 }
 
 /// Where a worker is told what to do.
@@ -246,7 +262,7 @@ impl Worker {
         Rc::new(Self {
             number: seat.number,
             registry: Registry::new(seat.config.blueprint.clone()),
-            slots: Slots::new(seat.number),
+            slots: Slots::new(seat.common.peer_id(), seat.number),
             next_unnamed: Rc::default(),
             common: seat.common.clone(),
             adopted: Notify::new(),

@@ -21,9 +21,18 @@ use crate::session::startup::{CancelKey, Protocol};
 const LONG_SECRET_LEN: usize = 32;
 /// Length of a key under protocol 3.0.
 const SHORT_SECRET_LEN: usize = 4;
-/// Workers that a process id has room for: its upper bits say which worker has the session.
-pub const WORKERS_MAX: usize = 64;
-const SERIAL_BITS: u32 = 24;
+/// Workers that a process id has room for: six of its upper bits say which worker has the session.
+pub const WORKERS_MAX: usize = 1 << WORKER_BITS;
+/// The highest number of a process among its peers: five bits above those of the worker. The sign stays positive, as that
+/// of process ids is.
+pub const PEER_MAX: PeerId = (1 << PEER_BITS) - 1;
+/// A million sessions of one worker, which is as many as there may be clients.
+const SERIAL_BITS: u32 = 20;
+const WORKER_BITS: u32 = 6;
+const PEER_BITS: u32 = 5;
+
+/// The number of a process among its peers; 0 is a process that has none.
+pub type PeerId = u8;
 
 /// What the worker keeps of one session.
 #[derive(Debug, Default)]
@@ -127,7 +136,7 @@ impl Slot {
 /// All sessions of one worker.
 #[derive(Debug)]
 pub struct Slots {
-    worker: usize,
+    prefix: u32,
     slots: RefCell<HashMap<u32, Rc<Slot>>>,
     next_serial: Cell<u32>,
     ending: Cell<bool>,
@@ -135,11 +144,12 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// No sessions yet, for the worker with this number.
-    pub fn new(worker: usize) -> Rc<Self> {
+    /// No sessions yet, for the worker with this number in the process with that one.
+    pub fn new(peer: PeerId, worker: usize) -> Rc<Self> {
+        let prefix = (u32::from(peer) << WORKER_BITS | worker as u32) << SERIAL_BITS;
         let slots = RefCell::default();
         Rc::new(Self {
-            worker,
+            prefix,
             slots,
             next_serial: Cell::new(1),
             ending: Cell::new(false),
@@ -209,7 +219,7 @@ impl Slots {
         loop {
             let serial = self.next_serial.get();
             self.next_serial.set((serial + 1) & ((1 << SERIAL_BITS) - 1));
-            let pid = ((self.worker as u32) << SERIAL_BITS) | serial;
+            let pid = self.prefix | serial;
             if serial != 0 && !slots.contains_key(&pid) {
                 return pid;
             }
@@ -219,7 +229,12 @@ impl Slots {
 
 /// The worker that has the session with this key.
 pub fn worker_of(key: &CancelKey) -> usize {
-    (key.pid as u32 >> SERIAL_BITS) as usize
+    (key.pid as u32 >> SERIAL_BITS) as usize % WORKERS_MAX
+}
+
+/// The process that has the session with this key.
+pub fn peer_of(key: &CancelKey) -> PeerId {
+    (key.pid as u32 >> (SERIAL_BITS + WORKER_BITS)) as PeerId % (PEER_MAX + 1)
 }
 
 /// A session's slot; it is closed when this is dropped.
@@ -254,10 +269,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_names_its_worker_and_a_closed_slot_is_gone() {
-        let slots = Slots::new(5);
+    fn a_key_names_its_worker_and_process_and_a_closed_slot_is_gone() {
+        let slots = Slots::new(PEER_MAX, 63);
         let open = slots.open(Protocol::V3_2);
-        assert_eq!(worker_of(&open.key()), 5);
+        assert_eq!((peer_of(&open.key()), worker_of(&open.key())), (PEER_MAX, 63));
+        assert!(open.key().pid > 0, "as every process id");
         assert_eq!((open.key().secret.len(), slots.len()), (LONG_SECRET_LEN, 1));
         drop(open);
         assert!(slots.is_empty());

@@ -4,6 +4,19 @@
 
 use crate::wire::header::{FrameError, HEADER_LEN};
 
+/// Length word, then this code: a CancelRequest (`CANCEL_REQUEST_CODE` in libpq/pqcomm.h).
+pub const CANCEL_CODE: u32 = 80_877_102;
+
+/// A CancelRequest for the backend with this key.
+pub fn cancel_request(pid: i32, secret: &[u8]) -> Vec<u8> {
+    let mut request = Vec::with_capacity(12 + secret.len());
+    request.extend_from_slice(&(12 + secret.len() as u32).to_be_bytes());
+    request.extend_from_slice(&CANCEL_CODE.to_be_bytes());
+    request.extend_from_slice(&pid.to_be_bytes());
+    request.extend_from_slice(secret);
+    request
+}
+
 /// What Describe and Close name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {

@@ -5,12 +5,12 @@
 use std::fmt;
 
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::wire::frontend::CANCEL_CODE;
 use crate::wire::greeting::Protocol;
 
 /// Bytes of a packet without its length (libpq/pqcomm.h, `MAX_STARTUP_PACKET_LENGTH`).
 pub const PACKET_LEN_MAX: u32 = 10_000;
 
-const CANCEL_CODE: u32 = 80_877_102;
 const SSL_CODE: u32 = 80_877_103;
 const GSS_ENC_CODE: u32 = 80_877_104;
 /// 3.2, the newest version PostgreSQL 18 knows.
