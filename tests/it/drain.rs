@@ -5,7 +5,7 @@ use harness::{Proxy, message, wait};
 use nix::sys::signal::Signal;
 use tokio::net::TcpStream;
 
-use crate::admin::{console, row_of};
+use crate::admin::{console, row_of, until_pool};
 use crate::support::{first_error, proxied, proxied_by, run, value};
 
 #[tokio::test]
@@ -144,6 +144,23 @@ async fn sigquit_ends_it_at_once() {
     proxy.signal(Signal::SIGQUIT);
     assert!(proxy.wait().await.success());
     busy.read_to_end().await;
+}
+
+#[tokio::test]
+async fn a_signal_pauses_and_another_resumes() {
+    let (cluster, database, proxy) = proxied_by(2).await;
+    let operator = console(cluster, &proxy).await;
+    let mut client = proxy.raw(&database).await;
+    run(&mut client, &["select 1"]).await;
+    let is_paused =
+        async |paused| row_of(&operator, "show databases", &database).await["paused"] == paused;
+    proxy.signal(Signal::SIGUSR1);
+    wait::until("it is paused", async || is_paused("1").await).await;
+    client.send(&message::query("select 2")).await;
+    until_pool(&operator, &database, &[("cl_waiting", "1")]).await;
+    proxy.signal(Signal::SIGUSR2);
+    let answers = client.read_until_ready().await;
+    assert!(answers.iter().any(|answer| answer.tag == b'D'), "{answers:?}");
 }
 
 /// Waits until newcomers are refused.

@@ -6,11 +6,15 @@ use std::fmt;
 
 use tokio::sync::oneshot;
 
+use crate::pool::control::Command;
+
 /// A wish that concerns the whole process.
 #[derive(Debug)]
 pub enum Ask {
     /// To end.
     Shutdown(Shutdown),
+    /// To have every worker do something.
+    Command(Command),
     /// To read the configuration again.
     Reload(oneshot::Sender<Answer>),
     /// To change one setting until the configuration is read again.

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::CliError;
 use crate::admin::{Ask, Shutdown};
+use crate::pool::control::{Command, Scope};
 
 /// A signal that was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +22,13 @@ enum Received {
     Interrupt,
     Quit,
     Hangup,
+    Pause,
+    Resume,
 }
 
 /// Asks the serving process for what the signals mean from now on: SIGHUP reads the settings again, SIGTERM waits for
-/// clients to leave, SIGINT for transactions to end, SIGQUIT for nothing; nor does a second signal to end.
+/// clients to leave, SIGINT for transactions to end, SIGQUIT for nothing; nor does a second signal to end. SIGUSR1 pauses
+/// all databases, SIGUSR2 resumes them.
 ///
 /// # Errors
 /// The system gives no thread or no handler.
@@ -34,6 +38,8 @@ pub(super) fn ask(asker: mpsc::Sender<Ask>) -> Result<(), CliError> {
         let ask = match received {
             // Whoever reads the settings logs what became of it.
             Received::Hangup => Ask::Reload(oneshot::channel().0),
+            Received::Pause => Ask::Command(Command::Pause(Scope::All)),
+            Received::Resume => Ask::Command(Command::Resume(Scope::All)),
             _ if std::mem::replace(&mut ending, true) => Ask::Shutdown(Shutdown::Now),
             other => Ask::Shutdown(shutdown(other)),
         };
@@ -50,7 +56,11 @@ pub(super) fn ask(asker: mpsc::Sender<Ask>) -> Result<(), CliError> {
 /// As [`ask`].
 pub(super) fn count() -> Result<watch::Receiver<u32>, CliError> {
     let (sender, receiver) = watch::channel(0);
-    each(move |_| sender.send_modify(|count| *count += 1))?;
+    each(move |received| {
+        if !matches!(received, Received::Pause | Received::Resume) {
+            sender.send_modify(|count| *count += 1);
+        }
+    })?;
     Ok(receiver)
 }
 
@@ -70,7 +80,7 @@ fn shutdown(received: Received) -> Shutdown {
     match received {
         Received::Terminate => Shutdown::WaitForClients,
         Received::Interrupt => Shutdown::WaitForServers,
-        Received::Quit | Received::Hangup => Shutdown::Now,
+        _ => Shutdown::Now,
     }
 }
 
@@ -79,6 +89,8 @@ struct Handlers {
     interrupt: Signal,
     quit: Signal,
     hangup: Signal,
+    pause: Signal,
+    resume: Signal,
 }
 
 impl Handlers {
@@ -88,6 +100,8 @@ impl Handlers {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
+            pause: signal(SignalKind::user_defined1())?,
+            resume: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -98,6 +112,8 @@ impl Handlers {
                 _ = self.interrupt.recv() => Received::Interrupt,
                 _ = self.quit.recv() => Received::Quit,
                 _ = self.hangup.recv() => Received::Hangup,
+                _ = self.pause.recv() => Received::Pause,
+                _ = self.resume.recv() => Received::Resume,
             });
         }
     }

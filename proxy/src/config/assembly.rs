@@ -26,7 +26,8 @@ impl Config {
         self.listener_with(target, credentials)
     }
 
-    /// The same after the settings have changed: what is known of users stays known when it is still true.
+    /// The same after the settings have changed: what is known of users stays known when it is still true. The roots of a
+    /// file may be others under the same name.
     ///
     /// # Errors
     /// As [`Config::listener`].
@@ -35,7 +36,8 @@ impl Config {
         old: &Self,
         credentials: &Arc<Credentials>,
     ) -> Result<listener::Config, ConfigError> {
-        if self.auth != old.auth || self.server != old.server {
+        let has_roots = self.server.ssl_root_cert_file.is_some();
+        if has_roots || self.auth != old.auth || self.server != old.server {
             return self.listener();
         }
         let target = Target::new(&self.server).map_err(unusable)?;

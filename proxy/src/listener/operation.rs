@@ -77,6 +77,7 @@ impl Operation {
                 None => return Shutdown::Now,
                 Some(Ask::Shutdown(how)) if counts(how) => return how,
                 Some(Ask::Shutdown(_)) => {}
+                Some(Ask::Command(command)) => team.command(&command).await,
                 Some(Ask::Reload(reply)) => {
                     let change = self.source.reload();
                     let _ = reply.send(apply(team, change).await);

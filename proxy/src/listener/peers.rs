@@ -5,11 +5,12 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::unistd::geteuid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -78,6 +79,7 @@ impl Peers {
     pub(super) fn join(dir: &Path) -> Result<Arc<Self>, ListenerError> {
         let failed = |source| ListenerError::Peers { dir: dir.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        check(dir).map_err(failed)?;
         for id in 1..=PEER_MAX {
             if let Some(lock) = lock(&dir.join(format!("{id}.lock"))).map_err(failed)? {
                 return Ok(Arc::new(Self { dir: dir.to_owned(), id, _lock: lock }));
@@ -204,6 +206,17 @@ impl Cancelling {
     }
 }
 
+/// Whoever may write there could take cancel keys or pass sockets of its own off.
+fn check(dir: &Path) -> io::Result<()> {
+    let found = std::fs::metadata(dir)?;
+    let is_own = [0, geteuid().as_raw()].contains(&found.uid());
+    if is_own && found.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    let why = "it belongs to another user, or others may write to it";
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
 /// The lock behind a number; none when another process has it.
 fn lock(path: &Path) -> io::Result<Option<File>> {
     let file =
@@ -229,6 +242,8 @@ mod tests {
         drop(first);
         assert_eq!(Peers::join(&dir).unwrap().id(), 1);
         assert!(second.others().all(|id| id != 2));
+        std::fs::set_permissions(&dir, Permissions::from_mode(0o777)).unwrap();
+        assert!(Peers::join(&dir).is_err(), "anybody may write there");
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -29,7 +29,7 @@ use crate::listener::presence::Presence;
 use crate::listener::serve::{accept_tcp, accept_unix, cancel, welcome};
 use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
-use crate::pool::control::{Remote, Request};
+use crate::pool::control::{Command, Remote, Request};
 use crate::pool::registry::Registry;
 use crate::session::auth::Identity;
 use crate::session::slot::{PeerId, Slots, WORKERS_MAX};
@@ -71,6 +71,7 @@ pub(super) struct Team {
     crowd: Arc<Crowd>,
     presence: Arc<Presence>,
     console: watch::Sender<Arc<admin::Config>>,
+    remote: Remote,
 }
 
 /// When the workers end.
@@ -106,7 +107,7 @@ impl Team {
         let (console, settings) = watch::channel(Arc::clone(&config.admin));
         let common = Common {
             crowd: Crowd::new(config.clients),
-            desk: Desk { settings, remote, asker },
+            desk: Desk { settings, remote: remote.clone(), asker },
             clients: Arc::default(),
             consoles: Arc::default(),
             presence: Arc::default(),
@@ -114,7 +115,8 @@ impl Team {
             orders: orders.iter().map(mpsc::UnboundedSender::downgrade).collect(),
         };
         let (crowd, presence) = (Arc::clone(&common.crowd), Arc::clone(&common.presence));
-        let mut team = Self { orders, threads: Vec::new(), config, crowd, presence, console };
+        let threads = Vec::new();
+        let mut team = Self { orders, threads, config, crowd, presence, console, remote };
         let mut ends = Ends::default();
         for ((number, inbox), requests) in inboxes.into_iter().enumerate().zip(requests) {
             let (config, share) = (Arc::clone(&team.config), sockets.share()?);
@@ -151,6 +153,17 @@ impl Team {
         self.config = Arc::new(config);
         self.console.send_replace(Arc::clone(&self.config.admin));
         self.have_done(|done| Order::Adopt(Arc::clone(&self.config), done)).await;
+    }
+
+    /// Has all workers do this.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, some workers may have done it.
+    pub(super) async fn command(&self, command: &Command) {
+        match self.remote.ask(command).await {
+            Ok(_) => tracing::info!(?command, "done as a signal asked"),
+            Err(error) => tracing::warn!(?command, %error, "a signal asked for it"),
+        }
     }
 
     /// Has all workers take no more clients.

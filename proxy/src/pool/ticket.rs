@@ -140,8 +140,11 @@ impl Ticket {
         self.budget.lock().take_up(self.id);
     }
 
-    /// The limit that the pool waits for, and its value.
+    /// The limit that the pool waits for, and its value. Costs nothing while nobody waits for room.
     pub fn short_of(&self) -> Option<(Scope, usize)> {
+        if self.budget.claims.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
         let scope = self.budget.lock().short_of(self.id)?;
         Some(self.budget.with_value(scope))
     }
