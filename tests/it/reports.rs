@@ -130,6 +130,42 @@ async fn what_holds_a_session_is_reported_until_it_is_gone() {
 }
 
 #[tokio::test]
+async fn what_holds_a_session_is_reported_across_transactions_that_do_nothing() {
+    let database = database().await;
+    let mut session = Session::open(&database).await;
+    let cases: &[(&[&str], &str)] = &[
+        (&["do $$ begin perform pg_advisory_lock(5); commit; end $$", "select 1"], "lock"),
+        (&["do $$ begin perform pg_advisory_unlock(5); rollback; end $$"], ""),
+        (
+            &["do $$ begin create temp table t (a int); commit; drop table t; rollback; end $$"],
+            "temp",
+        ),
+        (&["select 1", "begin", "drop table t", "commit"], ""),
+        (&["begin", "declare c cursor with hold for select 1", "commit", "select 1"], "cursor"),
+        (&["select 1", "do $$ declare c refcursor := 'c'; begin close c; end $$"], ""),
+        (&["begin; savepoint s; select pg_advisory_lock(6); rollback to s; rollback"], "lock"),
+        (&["select pg_advisory_unlock(6)"], ""),
+    ];
+    for (statements, expected) in cases {
+        session.run(statements).await;
+        assert_eq!(session.reasons, *expected, "after {statements:?}");
+    }
+}
+
+/// Whoever drops what a temporary object depends on takes that along; the next transaction says so, whatever it does.
+#[tokio::test]
+async fn temporary_objects_that_another_session_took_away_are_not_reported() {
+    let database = database().await;
+    let mut session = Session::open(&database).await;
+    let make = "create function pg_temp.f(color) returns int language sql as 'select 1'";
+    session.run(&["create type color as enum ('red')", make, "select 1"]).await;
+    assert_eq!(session.reasons, "temp");
+    database.connect().await.batch_execute("drop type color cascade").await.unwrap();
+    session.run(&["select 1"]).await;
+    assert_eq!(session.reasons, "");
+}
+
+#[tokio::test]
 async fn settings_are_reported_as_they_stand_after_each_transaction() {
     let database = database().await;
     let mut session = Session::open(&database).await;
@@ -233,6 +269,11 @@ async fn the_commit_of_a_prepared_transaction_is_reported_where_it_happens() {
     let witness = database.connect().await;
     let row = witness.query_one(sql, &[&other.lsn]).await.unwrap();
     assert!(row.get::<_, bool>(0), "{}", other.lsn);
+    one.run(&["begin", "create table never (a int)", "prepare transaction 'two'", "set a.b = 'c'"])
+        .await;
+    let seen = (other.lsn.clone(), one.settings.clone());
+    other.run(&["rollback prepared 'two'", "select 1"]).await;
+    assert_eq!((other.lsn, &*seen.1), (seen.0, r#"{"a.b":"c"}"#));
 }
 
 #[tokio::test]
@@ -242,6 +283,25 @@ async fn nothing_is_reported_to_who_does_not_ask() {
     session.run(&["listen a", "set work_mem = '2MB'", "create table t (a int)"]).await;
     let all = [&session.reasons, &session.settings, &session.lsn, &session.shapes];
     assert!(all.iter().all(|report| report.is_empty()));
+}
+
+/// With `shared_preload_libraries` the library is there before any connection.
+#[tokio::test]
+async fn a_library_of_the_whole_server_reports_to_who_asks() {
+    let cluster = Cluster::builder().setting("shared_preload_libraries", "taskmaster").start();
+    for database in [cluster.create_database().await, cluster.database().await] {
+        let by_options = [("options", "-c taskmaster.report=on")];
+        for parameters in [&by_options, &[("taskmaster.report", "on")]] {
+            let mut session = Session::open_with(&database, parameters).await;
+            assert_eq!((&*session.settings, &*session.shapes), ("{}", "0"));
+            session.run(&["create temp table t (a int)", "set work_mem = '2MB'"]).await;
+            assert_eq!(session.reasons, "temp");
+            assert_eq!(session.settings, r#"{"work_mem":"2048"}"#);
+        }
+        let mut silent = Session::open_with(&database, &[]).await;
+        silent.run(&["listen a", "create table t (a int)"]).await;
+        assert_eq!((&*silent.reasons, &*silent.shapes), ("", ""));
+    }
 }
 
 #[tokio::test]

@@ -1,15 +1,13 @@
 //! Sees functions run and objects dropped. Must not know what follows from it.
 
-use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 
 use pgrx::{pg_guard, pg_sys};
 
+use super::cell::BackendCell;
 use super::{temporary, transaction};
 
-thread_local! {
-    static NEXT: Cell<pg_sys::object_access_hook_type> = const { Cell::new(None) };
-}
+static NEXT: BackendCell<pg_sys::object_access_hook_type> = BackendCell::new(None);
 
 /// Has them seen from now on, before whoever sees them already.
 pub(super) fn watch() {
@@ -20,7 +18,8 @@ pub(super) fn watch() {
     }
 }
 
-#[pg_guard]
+/// Called for each function of each statement, so without `pg_guard`: what can fail is in functions that have it, and
+/// nothing here is left to drop when PostgreSQL jumps over this frame.
 unsafe extern "C-unwind" fn on_access(
     access: pg_sys::ObjectAccessType::Type,
     class: pg_sys::Oid,
@@ -33,13 +32,23 @@ unsafe extern "C-unwind" fn on_access(
         pg_sys::ObjectAccessType::OAT_FUNCTION_EXECUTE
             if object.to_u32() == pg_sys::F_SET_CONFIG =>
         {
-            transaction::touched();
+            on_set_config();
         }
-        pg_sys::ObjectAccessType::OAT_DROP => temporary::dropped((class, object)),
+        pg_sys::ObjectAccessType::OAT_DROP => on_drop(class, object),
         _ => {}
     }
     if let Some(next) = NEXT.get() {
         // SAFETY: handed on as it came.
         unsafe { next(access, class, object, column, argument) };
     }
+}
+
+#[pg_guard]
+extern "C-unwind" fn on_set_config() {
+    transaction::touched();
+}
+
+#[pg_guard]
+extern "C-unwind" fn on_drop(class: pg_sys::Oid, object: pg_sys::Oid) {
+    temporary::dropped((class, object));
 }

@@ -25,11 +25,16 @@ pub(super) fn exists() -> bool {
     OBJECTS.with_borrow(|objects| !objects.kept.is_empty())
 }
 
-/// A transaction is about to commit: its last chance to look into the catalog.
-pub(super) fn about_to_commit() {
+/// True when the open transaction has used the temporary schema.
+pub(super) fn is_used() -> bool {
     // SAFETY: a plain variable of the backend.
     let flags = unsafe { ptr::read(&raw const pg_sys::MyXactFlags) } as u32;
-    if flags & pg_sys::XACT_FLAGS_ACCESSEDTEMPNAMESPACE != 0 || exists() {
+    flags & pg_sys::XACT_FLAGS_ACCESSEDTEMPNAMESPACE != 0
+}
+
+/// A transaction is about to commit: its last chance to look into the catalog.
+pub(super) fn about_to_commit() {
+    if is_used() || exists() {
         let found = scan();
         OBJECTS.with_borrow_mut(|objects| objects.leaving = Some(found));
     }

@@ -1,11 +1,11 @@
 //! Sees utility statements that leave something behind. Must not know what is reported of it.
 
-use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char};
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::channels::{self, Change};
+use super::cell::BackendCell;
+use super::channels::Change;
 use super::names::{self, Given};
 use super::transaction;
 
@@ -29,9 +29,7 @@ enum Deed {
     Reshape,
 }
 
-thread_local! {
-    static NEXT: Cell<pg_sys::ProcessUtility_hook_type> = const { Cell::new(None) };
-}
+static NEXT: BackendCell<pg_sys::ProcessUtility_hook_type> = BackendCell::new(None);
 
 /// Has them seen from now on, around whoever sees them already.
 pub(super) fn watch() {
@@ -145,22 +143,16 @@ impl Deed {
         match self {
             Self::Nothing => return,
             Self::Settings | Self::Forget => {}
-            Self::DiscardAll => ask(Change::UnlistenAll),
+            Self::DiscardAll => return transaction::asked(Change::UnlistenAll),
             Self::GiveUp(names, name) => names::given_up(names, name.as_deref()),
             Self::CommitPrepared => return transaction::committed_another(),
-            Self::Listen(change) => ask(change),
+            Self::Listen(change) => return transaction::asked(change),
             Self::Prepare(name) => names::prepared(name),
             Self::DeclareHold(name) => names::declared(name),
             Self::Reshape => return transaction::shapes_touched(),
         }
         transaction::touched();
     }
-}
-
-fn ask(change: Change) {
-    // SAFETY: reads a variable of the backend.
-    let depth = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
-    channels::ask(depth, change);
 }
 
 /// Data definition, but for temporary tables, which nobody else sees.
