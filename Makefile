@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench setup build debug format lint
+.PHONY: help run test bench bench-reports measured setup build debug format lint
 
 PG_BINDIR ?= /usr/lib/postgresql/15/bin
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -12,7 +12,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 CARGO_FLAGS := --locked --ignore-rust-version
 # Arguments for `make run`, such as UP="--port 7000".
 UP ?=
-# Arguments for `make bench`, such as BENCH="--rounds 5".
+# Arguments for `make bench` and `make bench-reports`, such as BENCH="--rounds 5".
 BENCH ?=
 
 export PGRX_PG_CONFIG_PATH := $(PG_BINDIR)/pg_config
@@ -21,6 +21,7 @@ help:
 	@echo "make run    install what is missing, build, and start everything (Ctrl-C stops it)"
 	@echo "make test   formatting, lints and every test"
 	@echo "make bench  compare with PostgreSQL directly and with PgBouncer; writes benches/results.md"
+	@echo "make bench-reports  only what session reports cost PostgreSQL; a section of benches/results.md"
 	@echo "make setup  only install what is missing"
 
 setup:
@@ -58,10 +59,16 @@ debug:
 	@"$(TARGET)/debug/taskmaster-schema" --library "$(TARGET)/debug/libtaskmaster.so" \
 	    --out "$(TARGET)/debug/extension"
 
-bench:
+bench: measured
+	"$(TARGET)/release/side-by-side" $(BENCH)
+
+bench-reports: measured
+	"$(TARGET)/release/side-by-side" --only reports $(BENCH)
+
+# What the benchmarks run, built as for production.
+measured:
 	@scripts/setup.sh bench
 	cargo build --release $(CARGO_FLAGS) -p taskmaster -p taskmaster-schema -p taskmaster-proxy \
 	    -p taskmaster-benches
 	@"$(TARGET)/release/taskmaster-schema" --library "$(TARGET)/release/libtaskmaster.so" \
 	    --out "$(TARGET)/release/extension"
-	"$(TARGET)/release/side-by-side" $(BENCH)

@@ -33,6 +33,7 @@ collect() {
     need libpostgresql-jdbc-java test -f /usr/share/java/postgresql.jar
     [[ $1 == test ]] && return
     need pgbouncer test -x /usr/sbin/pgbouncer
+    need valgrind command -v valgrind
 }
 
 refuse() {

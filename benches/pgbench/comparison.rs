@@ -6,7 +6,7 @@ use harness::Database;
 use crate::bouncer::Release;
 use crate::cpu::{CpuTime, Pid};
 use crate::error::BenchError;
-use crate::load::{Load, Outcome, Protocol, Script};
+use crate::load::{Length, Load, Outcome, Protocol, Script};
 use crate::machine;
 use crate::options::Options;
 use crate::summary::percentile;
@@ -133,7 +133,8 @@ fn load(target: &Target, cell: &Cell, seconds: u32) -> Load {
         clients: cell.clients,
         protocol: cell.protocol,
         script: Script::SelectOnly,
-        seconds,
+        length: Length::Seconds(seconds),
+        options: "",
     }
 }
 

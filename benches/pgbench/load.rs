@@ -22,6 +22,15 @@ pub(crate) enum Protocol {
     Prepared,
 }
 
+/// How long a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// Time.
+    Seconds(u32),
+    /// Transactions of each client, the same ones in each run.
+    Transactions(u32),
+}
+
 /// What is run.
 #[derive(Debug, Clone)]
 pub(crate) enum Script {
@@ -43,7 +52,9 @@ pub(crate) struct Load {
     /// What is run.
     pub(crate) script: Script,
     /// How long.
-    pub(crate) seconds: u32,
+    pub(crate) length: Length,
+    /// Settings of the sessions, as libpq's `options`; empty for none.
+    pub(crate) options: &'static str,
 }
 
 /// What a run brought.
@@ -85,6 +96,7 @@ impl Load {
     pub(crate) async fn run(&self, database: &Database<'_>) -> Result<Outcome, BenchError> {
         let log_dir = run_dir::fresh_dir("pgbench");
         let finished = pgbench(database, self.port)
+            .env("PGOPTIONS", self.options)
             .args(self.arguments(&log_dir))
             .args([&database.name])
             .succeed()
@@ -109,8 +121,13 @@ impl Load {
             format!("--client={}", self.clients),
             format!("--jobs={threads}"),
             format!("--protocol={}", self.protocol.name()),
-            format!("--time={}", self.seconds),
         ]);
+        arguments.extend(match self.length {
+            Length::Seconds(seconds) => vec![format!("--time={seconds}")],
+            Length::Transactions(count) => {
+                vec![format!("--transactions={count}"), "--random-seed=1".to_owned()]
+            }
+        });
         arguments.push(match &self.script {
             Script::SelectOnly => "--select-only".to_owned(),
             Script::File(path) => format!("--file={}", path.display()),

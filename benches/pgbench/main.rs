@@ -1,5 +1,5 @@
 //! `side-by-side`: PostgreSQL directly, this proxy and PgBouncer under the same load in turn, and
-//! `record_metric` against its PL/pgSQL twin and a plain INSERT. Writes `benches/results.md`.
+//! `record_metric` against its PL/pgSQL twin and a plain INSERT, and PostgreSQL with and without session reports. Writes `benches/results.md`.
 //!
 //! Owns the order of the measurements. Nothing here is a test: the figures are printed as they
 //! come, and a run fails only when something could not be measured.
@@ -9,11 +9,14 @@ mod comparison;
 mod cpu;
 mod error;
 mod idle;
+mod instructions;
 mod load;
 mod machine;
 mod metric;
 mod options;
+mod reports;
 mod results;
+mod section;
 mod summary;
 mod target;
 
@@ -26,6 +29,7 @@ use error::BenchError;
 use machine::Machine;
 use options::{Options, Part};
 use results::Results;
+use section::Section;
 use target::{POOL_SIZE, Target};
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,6 +40,7 @@ async fn main() -> Result<(), BenchError> {
     let cluster = Cluster::builder().setting("shared_buffers", "256MB").start();
     let machine = Machine::read(&cluster, &release).await?;
     println!("{machine}");
+    let described = machine.to_string();
     let mut results = Results::new(&options, machine);
     if options.runs(Part::Idle) {
         results.idle = idle::measure(&cluster, &options).await?;
@@ -46,10 +51,23 @@ async fn main() -> Result<(), BenchError> {
     if options.runs(Part::Metric) {
         results.contests = metric::measure(&cluster, &options).await?;
     }
-    let text = results.to_string();
+    if options.runs(Part::Reports) {
+        results.reports = Some(reports::measure(&cluster, &options, described).await?);
+    }
+    let text = match (&results.reports, &*options.only) {
+        (Some(cost), [Part::Reports]) => replaced(&options, cost)?,
+        _ => results.to_string(),
+    };
     std::fs::write(&options.out, &text).map_err(BenchError::io("writing the results"))?;
     println!("\n{text}");
     Ok(())
+}
+
+/// The results as they are, with new figures of the reports.
+fn replaced(options: &Options, cost: &reports::ReportCost) -> Result<String, BenchError> {
+    let old =
+        std::fs::read_to_string(&options.out).map_err(BenchError::io("reading the results"))?;
+    Ok(Section::new(cost.to_string()).replace_in(&old))
 }
 
 /// pgbench through each of the three ways to the same database.

@@ -8,7 +8,7 @@ use harness::{Cluster, Database, artefacts, run_dir};
 
 use crate::cpu::{CpuTime, Pid};
 use crate::error::BenchError;
-use crate::load::{Load, Protocol, Script};
+use crate::load::{Length, Load, Protocol, Script};
 use crate::machine;
 use crate::options::Options;
 
@@ -148,7 +148,8 @@ impl Contest {
             clients: 1,
             protocol: Protocol::Prepared,
             script: Script::File(script),
-            seconds,
+            length: Length::Seconds(seconds),
+            options: "",
         };
         empty(database).await?;
         let before = CpuTime::now(None, postmaster).await?;

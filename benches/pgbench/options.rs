@@ -1,4 +1,4 @@
-//! What one run measures and for how long. The defaults keep a whole run below six minutes.
+//! What one run measures and for how long. The defaults keep a whole run below eight minutes.
 
 use std::path::PathBuf;
 
@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// How many clients log in and sit idle.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=5000))]
     pub(crate) idle_clients: u32,
+    /// How often a second with session reports is compared with one without.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) report_rounds: u32,
     /// Only these parts; all without it.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Part>,
@@ -44,6 +47,8 @@ pub(crate) enum Part {
     Idle,
     /// `record_metric` in Rust, in PL/pgSQL, and as an INSERT.
     Metric,
+    /// PostgreSQL with and without session reports. Alone, it replaces its own section of the results.
+    Reports,
 }
 
 impl Options {
@@ -56,12 +61,13 @@ impl Options {
     pub(crate) fn command(&self) -> String {
         let clients: Vec<String> = self.clients.iter().map(ToString::to_string).collect();
         format!(
-            "side-by-side --rounds {} --seconds {} --clients {} --scale {} --idle-clients {}",
+            "side-by-side --rounds {} --seconds {} --clients {} --scale {} --idle-clients {} --report-rounds {}",
             self.rounds,
             self.seconds,
             clients.join(","),
             self.scale,
-            self.idle_clients
+            self.idle_clients,
+            self.report_rounds
         )
     }
 }

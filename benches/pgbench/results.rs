@@ -7,6 +7,7 @@ use crate::idle::IdleCost;
 use crate::machine::Machine;
 use crate::metric::{Contest, Writer};
 use crate::options::Options;
+use crate::reports::ReportCost;
 use crate::summary::Summary;
 use crate::target::{POOL_SIZE, Way};
 
@@ -22,6 +23,8 @@ pub(crate) struct Results {
     pub(crate) idle: Vec<IdleCost>,
     /// `record_metric`.
     pub(crate) contests: Vec<Contest>,
+    /// Session reports.
+    pub(crate) reports: Option<ReportCost>,
 }
 
 impl Results {
@@ -36,7 +39,8 @@ impl Results {
             options.rounds, options.seconds, options.scale
         );
         let (cells, idle, contests) = (Vec::new(), Vec::new(), Vec::new());
-        Self { command: options.command(), conditions, machine, cells, idle, contests }
+        let command = options.command();
+        Self { command, conditions, machine, cells, idle, contests, reports: None }
     }
 }
 
@@ -53,6 +57,9 @@ impl Display for Results {
         }
         if !self.contests.is_empty() {
             write_contests(f, &self.contests)?;
+        }
+        if let Some(reports) = &self.reports {
+            write!(f, "\n{reports}")?;
         }
         Ok(())
     }

@@ -98,9 +98,19 @@ impl Cluster {
     /// # Panics
     /// When it is running, or does not come up.
     pub fn start(&self) {
+        self.start_under(&[]);
+    }
+
+    /// The same with PostgreSQL as the last argument of another program, which has to become it or to keep its process,
+    /// as `valgrind` does; `wrapper` is that program and its own arguments.
+    ///
+    /// # Panics
+    /// As [`Cluster::start`].
+    pub fn start_under(&self, wrapper: &[String]) {
         let mut server = self.lock();
         assert!(server.is_none(), "the cluster is running already");
-        *server = Some(self.spawn_ready().unwrap_or_else(|log| panic!("postgres: {log}")));
+        let child = self.spawn_ready(wrapper);
+        *server = Some(child.unwrap_or_else(|log| panic!("postgres: {log}")));
     }
 
     /// Stops the server and waits until its processes have ended. Stopping twice is harmless.
@@ -147,9 +157,13 @@ impl Cluster {
     }
 
     /// The child once `postmaster.pid` says it accepts connections, or its log when it ended.
-    fn spawn_ready(&self) -> Result<Child, String> {
+    fn spawn_ready(&self, wrapper: &[String]) -> Result<Child, String> {
         let log = fs::File::create(self.log_path()).expect("the log can be made");
-        let mut child = as_server(Installation::get().tree.program("postgres"))
+        let postgres = Installation::get().tree.program("postgres");
+        let words = wrapper.iter().map(PathBuf::from).chain([postgres]);
+        let mut words = words.collect::<Vec<_>>().into_iter();
+        let mut child = as_server(words.next().expect("at least PostgreSQL"))
+            .args(words)
             .arg("-D")
             .arg(&self.data_dir)
             .args(["-p", &self.port.to_string(), "-k"])
@@ -230,7 +244,7 @@ impl ClusterBuilder {
                 server: Mutex::new(None),
                 migrated: tokio::sync::OnceCell::new(),
             };
-            match cluster.spawn_ready() {
+            match cluster.spawn_ready(&[]) {
                 Ok(child) => {
                     *cluster.lock() = Some(child);
                     return cluster;
