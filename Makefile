@@ -60,7 +60,9 @@ debug:
 	    --out "$(TARGET)/debug/extension"
 
 bench: measured
-	"$(TARGET)/release/side-by-side" $(BENCH)
+	@scripts/newest-pgbouncer.sh "$(TARGET)/pgbouncer"
+	@newest="$(TARGET)/pgbouncer/pgbouncer"; test -x "$$newest" || newest=/usr/sbin/pgbouncer; \
+	    set -x; "$(TARGET)/release/side-by-side" --pgbouncer "$$newest" $(BENCH)
 
 bench-reports: measured
 	"$(TARGET)/release/side-by-side" --only reports $(BENCH)

@@ -33,6 +33,10 @@ collect() {
     need libpostgresql-jdbc-java test -f /usr/share/java/postgresql.jar
     [[ $1 == test ]] && return
     need pgbouncer test -x /usr/sbin/pgbouncer
+    need libevent-dev test -f /usr/include/event2/event.h
+    need libssl-dev test -f /usr/include/openssl/ssl.h
+    need libc-ares-dev test -f /usr/include/ares.h
+    need pkg-config command -v pkg-config
     need valgrind command -v valgrind
 }
 

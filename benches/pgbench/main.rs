@@ -37,7 +37,10 @@ async fn main() -> Result<(), BenchError> {
     let options = Options::parse();
     raise_open_files()?;
     let release = Release::of(&options.pgbouncer)?;
-    let cluster = Cluster::builder().setting("shared_buffers", "256MB").start();
+    let cluster = Cluster::builder()
+        .setting("shared_buffers", "256MB")
+        .setting("max_connections", "1100")
+        .start();
     let machine = Machine::read(&cluster, &release).await?;
     println!("{machine}");
     let described = machine.to_string();

@@ -15,8 +15,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) seconds: u32,
     /// Numbers of clients, separated by commas.
-    #[arg(long, value_delimiter = ',', default_value = "1,10,64",
-          value_parser = clap::value_parser!(u32).range(1..=150))]
+    #[arg(long, value_delimiter = ',', default_value = "1,10,64,200,1000",
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) clients: Vec<u32>,
     /// Scale of the pgbench tables; one unit is 100,000 accounts.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
