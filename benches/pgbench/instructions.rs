@@ -1,5 +1,5 @@
-//! Instructions that a backend of PostgreSQL executes for a transaction, counted by valgrind: no other process of the
-//! machine disturbs them, and two runs of the same work differ by far less than a thousandth.
+//! Instructions that a backend of PostgreSQL executes for a transaction, counted by valgrind. No other process of the
+//! machine adds to them; what a backend does by the clock, such as sending its statistics, still does.
 
 use std::fs;
 use std::path::{Path, PathBuf};

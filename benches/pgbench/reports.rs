@@ -19,12 +19,15 @@ const ASKING: &str = "-c taskmaster.report=on";
 /// Length of one run: short, so that what else the machine does meets all runs alike.
 const RUN: Length = Length::Seconds(1);
 
+/// How often instructions are counted, which takes a fraction of a minute each time.
+const COUNTS: usize = 7;
+
 /// The figures, and what repeats them.
 #[derive(Debug)]
 pub(crate) struct ReportCost {
     rounds: Vec<Round>,
-    /// Instructions for each transaction without reports, and with.
-    instructions: [f64; 2],
+    /// Instructions for each transaction without reports, and with, in turn.
+    instructions: Vec<[f64; 2]>,
     scale: u32,
     /// The machine and the versions.
     machine: String,
@@ -49,6 +52,7 @@ pub(crate) async fn measure(
     machine: String,
 ) -> Result<ReportCost, BenchError> {
     let database = cluster.database().await;
+    assert_reports(&database).await?;
     load::fill(&database, options.scale).await;
     let postmaster = machine::postmaster(cluster).await?;
     run(&database, "", postmaster).await?;
@@ -57,8 +61,22 @@ pub(crate) async fn measure(
         rounds.push(Round::run(&database, number, postmaster).await?);
     }
     let counter = Counter::start(&database).await?;
-    let instructions = [counter.by_transaction("").await?, counter.by_transaction(ASKING).await?];
+    let mut instructions = Vec::new();
+    for _ in 0..COUNTS {
+        let pair = [counter.by_transaction("").await?, counter.by_transaction(ASKING).await?];
+        println!("reports: {:.0} instructions without, {:.0} with", pair[0], pair[1]);
+        instructions.push(pair);
+    }
     Ok(ReportCost { rounds, instructions, scale: options.scale, machine })
+}
+
+/// Fails where asking is of no effect, so that nothing is compared with itself: the variable is there only while a session
+/// reports.
+async fn assert_reports(database: &Database<'_>) -> Result<(), BenchError> {
+    let mut config = database.config();
+    let client = harness::database::connect(config.options(ASKING)).await;
+    client.batch_execute("show taskmaster.session").await?;
+    Ok(())
 }
 
 impl Round {
@@ -117,14 +135,15 @@ fn percent(old: f64, new: f64) -> f64 {
     (new / old - 1.0) * 100.0
 }
 
-fn shown(figures: impl Iterator<Item = f64>) -> String {
-    Summary::of(figures).map_or_else(|| "-".to_owned(), |summary| format!("{summary:.2}"))
+fn shown(figures: impl Iterator<Item = f64>, digits: usize) -> String {
+    Summary::of(figures).map_or_else(|| "-".to_owned(), |summary| format!("{summary:.digits$}"))
 }
 
 impl Display for ReportCost {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (count, scale) = (self.rounds.len(), self.scale);
-        let [without, with] = self.instructions;
+        let counted = |index: usize| self.instructions.iter().map(move |pair| pair[index]);
+        let more = self.instructions.iter().map(|pair| percent(pair[0], pair[1]));
         let rounds = || self.rounds.iter().copied();
         write!(
             f,
@@ -140,14 +159,16 @@ login taken off. Medians, in parentheses the least and the greatest. {}.
 | by transaction | without | with | change, % | change between two without, % |
 |---|---|---|---|---|
 | CPU, us | {} | {} | {} | {} |
-| instructions | {without:.0} | {with:.0} | {:+.2} | - |
+| instructions | {} | {} | {} | - |
 ",
             self.machine,
-            shown(rounds().map(|round| round.without)),
-            shown(rounds().map(|round| round.with)),
-            shown(rounds().map(Round::change)),
-            shown(rounds().map(Round::noise)),
-            percent(without, with),
+            shown(rounds().map(|round| round.without), 2),
+            shown(rounds().map(|round| round.with), 2),
+            shown(rounds().map(Round::change), 2),
+            shown(rounds().map(Round::noise), 2),
+            shown(counted(0), 0),
+            shown(counted(1), 0),
+            shown(more, 2),
         )
     }
 }
