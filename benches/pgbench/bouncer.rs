@@ -15,6 +15,7 @@ use nix::sys::signal::Signal;
 use crate::cpu::Pid;
 use crate::error::BenchError;
 use crate::target::POOL_SIZE;
+use crate::trust::Trust;
 
 /// Room for the idle clients and the load.
 const CLIENT_MAX: u32 = 6000;
@@ -72,11 +73,13 @@ impl Bouncer {
         program: &Path,
         release: &Release,
         cluster: &Cluster,
+        trust: &Trust,
     ) -> Result<Self, BenchError> {
         let dir = run_dir::fresh_dir("pgbouncer");
         run_dir::give_to_server(&dir);
         let port = cluster::free_port();
         write(&dir.join("userlist.txt"), &user_list(cluster).await?)?;
+        copy_certificate(trust, &dir)?;
         let settings = settings(release, cluster.port, port, &dir);
         write(&dir.join("pgbouncer.ini"), &settings)?;
         let child = spawn(program, &dir)?;
@@ -138,6 +141,9 @@ pool_mode = transaction
 default_pool_size = {POOL_SIZE}
 max_client_conn = {CLIENT_MAX}
 server_tls_sslmode = disable
+client_tls_sslmode = allow
+client_tls_cert_file = {dir}/server.crt
+client_tls_key_file = {dir}/server.key
 log_connections = 0
 log_disconnections = 0
 stats_period = 3600
@@ -147,6 +153,18 @@ stats_period = 3600
         text += "max_prepared_statements = 200\n";
     }
     text
+}
+
+/// Copies, because PgBouncer's user may not read the key of ours.
+fn copy_certificate(trust: &Trust, dir: &Path) -> Result<(), BenchError> {
+    let certificate = &trust.certificate;
+    for (from, name) in
+        [(&certificate.cert_file, "server.crt"), (&certificate.key_file, "server.key")]
+    {
+        let text = fs::read_to_string(from).map_err(BenchError::io("reading the certificate"))?;
+        write(&dir.join(name), &text)?;
+    }
+    Ok(())
 }
 
 /// Writes a file that only PgBouncer's user can read.

@@ -6,7 +6,7 @@ use harness::Database;
 use crate::bouncer::Release;
 use crate::cpu::{CpuTime, Pid};
 use crate::error::BenchError;
-use crate::load::{Length, Load, Outcome, Protocol, Script};
+use crate::load::{Connections, Length, Load, Outcome, Protocol, Script, Security};
 use crate::machine;
 use crate::options::Options;
 use crate::summary::percentile;
@@ -99,10 +99,8 @@ pub(crate) async fn measure(
     }
     for round in 0..options.rounds {
         for cell in &mut cells {
-            let mut targets = *targets;
-            targets.rotate_left(round as usize % Way::ALL.len());
             let mut samples = Vec::new();
-            for target in targets {
+            for target in round_of(targets, round) {
                 let load = load(&target, cell, options.seconds);
                 let sample = run(&load, &target, database, postmaster).await?;
                 print(round, cell, target.way, &sample);
@@ -112,6 +110,13 @@ pub(crate) async fn measure(
         }
     }
     Ok(cells)
+}
+
+/// The targets in the order of a round.
+pub(crate) fn round_of(targets: &[Target; 3], round: u32) -> impl Iterator<Item = Target> + use<> {
+    let mut targets = *targets;
+    targets.rotate_left(round as usize % Way::ALL.len());
+    targets.into_iter()
 }
 
 /// Named statements are compared only where PgBouncer keeps them.
@@ -134,6 +139,8 @@ fn load(target: &Target, cell: &Cell, seconds: u32) -> Load {
         protocol: cell.protocol,
         script: Script::SelectOnly,
         length: Length::Seconds(seconds),
+        connections: Connections::Kept,
+        security: Security::Plain,
         options: "",
     }
 }

@@ -8,7 +8,7 @@ use harness::cluster::Stop;
 use harness::{Cluster, Database, run_dir, wait};
 
 use crate::error::BenchError;
-use crate::load::{Length, Load, Protocol, Script};
+use crate::load::{Connections, Length, Load, Protocol, Script, Security};
 
 /// Transactions of a short run and of a long one, whose difference is free of the login and of what runs once.
 const SHORT: u32 = 1_000;
@@ -64,6 +64,8 @@ impl<'a> Counter<'a> {
             protocol: Protocol::Prepared,
             script: Script::SelectOnly,
             length: Length::Transactions(transactions),
+            connections: Connections::Kept,
+            security: Security::Plain,
             options,
         };
         // The process that made the server ready has left one too.

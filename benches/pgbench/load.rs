@@ -40,6 +40,37 @@ pub(crate) enum Script {
     File(PathBuf),
 }
 
+/// How often clients connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Connections {
+    /// Once.
+    Kept,
+    /// For each transaction.
+    Each,
+}
+
+/// Whether clients speak TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Security {
+    /// They do not.
+    Plain,
+    /// They do.
+    Tls,
+}
+
+impl Security {
+    /// In the order of the measurements.
+    pub(crate) const ALL: [Self; 2] = [Self::Plain, Self::Tls];
+
+    /// Its name in the results.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "no",
+            Self::Tls => "yes",
+        }
+    }
+}
+
 /// A run about to start.
 #[derive(Debug, Clone)]
 pub(crate) struct Load {
@@ -53,6 +84,10 @@ pub(crate) struct Load {
     pub(crate) script: Script,
     /// How long.
     pub(crate) length: Length,
+    /// How often they connect.
+    pub(crate) connections: Connections,
+    /// Whether they speak TLS.
+    pub(crate) security: Security,
     /// Settings of the sessions, as libpq's `options`; empty for none.
     pub(crate) options: &'static str,
 }
@@ -95,7 +130,9 @@ impl Load {
     /// When its report cannot be read.
     pub(crate) async fn run(&self, database: &Database<'_>) -> Result<Outcome, BenchError> {
         let log_dir = run_dir::fresh_dir("pgbench");
+        let ssl_mode = if self.security == Security::Tls { "require" } else { "disable" };
         let finished = pgbench(database, self.port)
+            .env("PGSSLMODE", ssl_mode)
             .env("PGOPTIONS", self.options)
             .args(self.arguments(&log_dir))
             .args([&database.name])
@@ -122,6 +159,9 @@ impl Load {
             format!("--jobs={threads}"),
             format!("--protocol={}", self.protocol.name()),
         ]);
+        if self.connections == Connections::Each {
+            arguments.push("--connect".to_owned());
+        }
         arguments.extend(match self.length {
             Length::Seconds(seconds) => vec![format!("--time={seconds}")],
             Length::Transactions(count) => {
@@ -143,7 +183,6 @@ fn pgbench(database: &Database<'_>, port: u16) -> Program {
         .env("PGPORT", port.to_string())
         .env("PGUSER", cluster.superuser)
         .env("PGPASSWORD", cluster.password)
-        .env("PGSSLMODE", "disable")
         .env("PGGSSENCMODE", "disable")
 }
 

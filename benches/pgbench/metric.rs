@@ -8,7 +8,7 @@ use harness::{Cluster, Database, artefacts, run_dir};
 
 use crate::cpu::{CpuTime, Pid};
 use crate::error::BenchError;
-use crate::load::{Length, Load, Protocol, Script};
+use crate::load::{Connections, Length, Load, Protocol, Script, Security};
 use crate::machine;
 use crate::options::Options;
 
@@ -149,6 +149,8 @@ impl Contest {
             protocol: Protocol::Prepared,
             script: Script::File(script),
             length: Length::Seconds(seconds),
+            connections: Connections::Kept,
+            security: Security::Plain,
             options: "",
         };
         empty(database).await?;

@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// How often a second with session reports is compared with one without.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub(crate) report_rounds: u32,
-    /// Only these parts; all without it.
+    /// Only these parts, whose sections of the results are replaced; all without it.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Part>,
     /// The PgBouncer to compare with.
@@ -47,7 +47,11 @@ pub(crate) enum Part {
     Idle,
     /// `record_metric` in Rust, in PL/pgSQL, and as an INSERT.
     Metric,
-    /// PostgreSQL with and without session reports. Alone, it replaces its own section of the results.
+    /// Large results and COPY.
+    Bulk,
+    /// Logins by SCRAM, with TLS and without.
+    Logins,
+    /// PostgreSQL with and without session reports.
     Reports,
 }
 
@@ -60,8 +64,12 @@ impl Options {
     /// The command that repeats this run, without the places of files.
     pub(crate) fn command(&self) -> String {
         let clients: Vec<String> = self.clients.iter().map(ToString::to_string).collect();
+        let only = self.only.iter().filter_map(Part::to_possible_value);
+        let only: Vec<String> = only.map(|part| part.get_name().to_owned()).collect();
+        let only =
+            if only.is_empty() { String::new() } else { format!(" --only {}", only.join(",")) };
         format!(
-            "side-by-side --rounds {} --seconds {} --clients {} --scale {} --idle-clients {} --report-rounds {}",
+            "side-by-side --rounds {} --seconds {} --clients {} --scale {} --idle-clients {} --report-rounds {}{only}",
             self.rounds,
             self.seconds,
             clients.join(","),

@@ -8,7 +8,7 @@ use harness::{Cluster, Database};
 use crate::cpu::{CpuTime, Pid};
 use crate::error::BenchError;
 use crate::instructions::Counter;
-use crate::load::{self, Length, Load, Protocol, Script};
+use crate::load::{self, Connections, Length, Load, Protocol, Script, Security};
 use crate::machine;
 use crate::options::Options;
 use crate::summary::Summary;
@@ -122,6 +122,8 @@ async fn run(
         protocol: Protocol::Prepared,
         script: Script::SelectOnly,
         length: RUN,
+        connections: Connections::Kept,
+        security: Security::Plain,
         options,
     };
     let before = CpuTime::now(None, postmaster).await?;

@@ -1,87 +1,69 @@
-//! The report: `benches/results.md`. Owns how figures are shown; takes none.
+//! The report, `benches/results.md`: how the comparisons with PgBouncer are shown. Takes no figures.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::Write as _;
 
+use crate::bulk::{Direction, Transfer};
 use crate::comparison::{Cell, Sample};
 use crate::idle::IdleCost;
-use crate::machine::Machine;
+use crate::load::Security;
+use crate::logins::LoginCost;
 use crate::metric::{Contest, Writer};
 use crate::options::Options;
-use crate::reports::ReportCost;
+use crate::section::Section;
 use crate::summary::Summary;
 use crate::target::{POOL_SIZE, Way};
 
-/// Everything one run measured. Parts that were left out stay empty and are not shown.
+/// A document without figures yet.
+pub(crate) const TITLE: &str = "# Results
+
+Each section is written by a part of `make bench`, and says by which command and on what.
+";
+
+/// How a section came to be: the command and the machine.
 #[derive(Debug)]
-pub(crate) struct Results {
-    command: String,
-    conditions: String,
-    machine: Machine,
-    /// pgbench by protocol and number of clients.
-    pub(crate) cells: Vec<Cell>,
-    /// Memory of idle clients.
-    pub(crate) idle: Vec<IdleCost>,
-    /// `record_metric`.
-    pub(crate) contests: Vec<Contest>,
-    /// Session reports.
-    pub(crate) reports: Option<ReportCost>,
-}
+pub(crate) struct Origin(String);
 
-impl Results {
-    /// A report without figures.
-    pub(crate) fn new(options: &Options, machine: Machine) -> Self {
-        let conditions = format!(
-            "Medians over {} interleaved round(s) with runs of {} s, in parentheses the least and the greatest; \
-             a ratio is taken within one round. pgbench -S, scale {}, {POOL_SIZE} server \
-             connections for each pooler, transaction pooling, SCRAM, no TLS, TCP over loopback, \
-             pgbench with as many threads as cores. CPU is user and system time by transaction and \
-             includes the logins of a run.",
-            options.rounds, options.seconds, options.scale
-        );
-        let (cells, idle, contests) = (Vec::new(), Vec::new(), Vec::new());
-        let command = options.command();
-        Self { command, conditions, machine, cells, idle, contests, reports: None }
+impl Origin {
+    /// Of a run with these options on a machine that is described so.
+    pub(crate) fn new(options: &Options, machine: &str) -> Self {
+        Self(format!("Written by `{}`. {machine}.", options.command()))
+    }
+
+    fn section(&self, title: &str, text: &str, table: &str) -> Section {
+        Section::new(format!("## {title}\n\n{text}\n{}\n\n{table}", self.0))
     }
 }
 
-impl Display for Results {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# Results\n\nWritten by `make bench` (`{}`).\n", self.command)?;
-        writeln!(f, "{}.\n\n{}", self.machine, self.conditions)?;
-        if !self.cells.is_empty() {
-            write_ratios(f, &self.cells)?;
-            write_figures(f, &self.cells)?;
-        }
-        if !self.idle.is_empty() {
-            write_idle(f, &self.idle)?;
-        }
-        if !self.contests.is_empty() {
-            write_contests(f, &self.contests)?;
-        }
-        if let Some(reports) = &self.reports {
-            write!(f, "\n{reports}")?;
-        }
-        Ok(())
-    }
+/// pgbench through each way.
+pub(crate) fn pooling(cells: &[Cell], origin: &Origin) -> [Section; 2] {
+    let ratios = origin.section(
+        "This proxy relative to PgBouncer",
+        &format!(
+            "PgBouncer is 1. Of the first column more is better, of the others less. \"CPU share\" is the pooler's CPU time divided
+by that of PostgreSQL and pgbench in the same run, which a busy machine disturbs least. Medians over interleaved rounds,
+in parentheses the least and the greatest; a ratio is taken within one round. `pgbench -S`, {POOL_SIZE} server connections for
+each pooler, transaction pooling, SCRAM, no TLS, TCP over loopback. The proxy has sessions report what they hold. CPU is
+user and system time by transaction and includes the logins of a run."
+        ),
+        &ratio_table(cells),
+    );
+    let figures = origin.section("Figures of the same runs", "", &figure_table(cells));
+    [ratios, figures]
 }
 
-fn write_ratios(f: &mut Formatter<'_>, cells: &[Cell]) -> fmt::Result {
-    let head = "
-## This proxy relative to PgBouncer
-
-PgBouncer is 1. Of the first column more is better, of the others less. \"CPU share\" is the pooler's CPU time divided
-by that of PostgreSQL and pgbench in the same run, which a busy machine disturbs least.
-
-| protocol | clients | tps | p50 | p99 | pooler CPU by transaction | CPU share |
-|---|---|---|---|---|---|---|";
-    writeln!(f, "{head}")?;
+fn ratio_table(cells: &[Cell]) -> String {
+    let mut table =
+        "| protocol | clients | tps | p50 | p99 | pooler CPU by transaction | CPU share |
+|---|---|---|---|---|---|---|
+"
+        .to_owned();
     for cell in cells {
         let [tps, p50, p99, cpu] = [TPS, P50, P99, POOLER].map(|figure| cell.ratios(figure));
         let share = cell.ratios(Sample::share);
         let columns = [tps, p50, p99, cpu, share].map(|figures| shown(figures, Some(2)));
-        writeln!(f, "| {} | {} | {} |", cell.protocol.name(), cell.clients, columns.join(" | "))?;
+        row(&mut table, &[cell.protocol.name(), &cell.clients.to_string(), &columns.join(" | ")]);
     }
-    Ok(())
+    table
 }
 
 const TPS: fn(&Sample) -> f64 = |sample| sample.tps;
@@ -90,13 +72,11 @@ const P99: fn(&Sample) -> f64 = |sample| sample.p99_us;
 const POOLER: fn(&Sample) -> f64 = |sample| sample.pooler_us;
 const REST: fn(&Sample) -> f64 = |sample| sample.rest_us;
 
-fn write_figures(f: &mut Formatter<'_>, cells: &[Cell]) -> fmt::Result {
-    let head = "
-## Figures of the same runs
-
-| protocol | clients | way | tps | p50, us | p99, us | pooler CPU, us | PostgreSQL and pgbench CPU, us |
-|---|---|---|---|---|---|---|---|";
-    writeln!(f, "{head}")?;
+fn figure_table(cells: &[Cell]) -> String {
+    let mut table = "| protocol | clients | way | tps | p50, us | p99, us | pooler CPU, us | PostgreSQL and pgbench CPU, us |
+|---|---|---|---|---|---|---|---|
+"
+    .to_owned();
     for cell in cells {
         for way in Way::ALL {
             let figures = [TPS, P50, P99, POOLER, REST].map(|figure| cell.figures(way, figure));
@@ -104,56 +84,99 @@ fn write_figures(f: &mut Formatter<'_>, cells: &[Cell]) -> fmt::Result {
             if way == Way::Direct {
                 columns[3] = "-".to_owned();
             }
-            let (protocol, clients) = (cell.protocol.name(), cell.clients);
-            writeln!(f, "| {protocol} | {clients} | {} | {} |", way.name(), columns.join(" | "))?;
+            let clients = cell.clients.to_string();
+            row(&mut table, &[cell.protocol.name(), &clients, way.name(), &columns.join(" | ")]);
         }
     }
-    Ok(())
+    table
 }
 
-fn write_idle(f: &mut Formatter<'_>, costs: &[IdleCost]) -> fmt::Result {
-    let head = "
-## Resident memory of an idle client
-
-Growth of a fresh process divided by the number of clients that logged in and asked nothing.
-
-| pooler | KiB a client |
-|---|---|";
-    writeln!(f, "{head}")?;
-    for way in [Way::Proxy, Way::Bouncer] {
-        let figures = costs.iter().filter(|cost| cost.way == way).map(|cost| cost.client_kib);
-        writeln!(f, "| {} | {} |", way.name(), shown(figures.collect(), Some(2)))?;
+/// Memory of idle clients.
+pub(crate) fn idle(costs: &[IdleCost], origin: &Origin) -> Section {
+    let mut table = "| pooler | TLS | KiB a client |\n|---|---|---|\n".to_owned();
+    for security in Security::ALL {
+        for way in [Way::Proxy, Way::Bouncer] {
+            let of = |cost: &&IdleCost| cost.way == way && cost.security == security;
+            let figures = costs.iter().filter(of).map(|cost| cost.client_kib).collect();
+            row(&mut table, &[way.name(), security.name(), &shown(figures, Some(2))]);
+        }
     }
-    Ok(())
+    let text = "Growth of a fresh process divided by the number of clients that logged in and asked nothing.";
+    origin.section("Resident memory of an idle client", text, &table)
 }
 
-fn write_contests(f: &mut Formatter<'_>, contests: &[Contest]) -> fmt::Result {
-    let head = "
-## record_metric
+/// Large results and COPY.
+pub(crate) fn bulk(transfers: &[Transfer], origin: &Origin) -> Section {
+    let mut table = "| direction | pooler | MiB by CPU second of the pooler | relative to PgBouncer |\n|---|---|---|---|\n".to_owned();
+    for direction in Direction::ALL {
+        let of = |way: Way| {
+            let same =
+                |transfer: &&Transfer| transfer.way == way && transfer.direction == direction;
+            transfers.iter().filter(same).map(Transfer::mib_by_cpu_s).collect::<Vec<_>>()
+        };
+        let theirs = of(Way::Bouncer);
+        for way in [Way::Proxy, Way::Bouncer] {
+            let ratios = shown(quotients(&of(way), &theirs), Some(2));
+            row(&mut table, &[direction.name(), way.name(), &shown(of(way), None), &ratios]);
+        }
+    }
+    let text = "One client reads a large result, copies out and copies in; more is better.";
+    origin.section("Bytes that a CPU second of the pooler moves", text, &table)
+}
 
-One client directly on the server, prepared statements, no waiting for the disk (`fsync = off`,
+/// Connections that log in, ask once and leave.
+pub(crate) fn logins(costs: &[LoginCost], origin: &Origin) -> Section {
+    let mut table =
+        "| TLS | pooler | logins per second | pooler CPU by login, us | CPU relative to PgBouncer |
+|---|---|---|---|---|
+"
+        .to_owned();
+    for security in Security::ALL {
+        let of = |way: Way, figure: fn(&LoginCost) -> f64| {
+            let same = |cost: &&LoginCost| cost.way == way && cost.security == security;
+            costs.iter().filter(same).map(figure).collect::<Vec<_>>()
+        };
+        let theirs = of(Way::Bouncer, |cost| cost.pooler_us);
+        for way in [Way::Proxy, Way::Bouncer] {
+            let (rate, cpu) = (of(way, |cost| cost.by_second), of(way, |cost| cost.pooler_us));
+            let ratios = shown(quotients(&cpu, &theirs), Some(2));
+            let columns = [shown(rate, None), shown(cpu, None), ratios].join(" | ");
+            row(&mut table, &[security.name(), way.name(), &columns]);
+        }
+    }
+    let text = "`pgbench -C -S` with eight clients: SCRAM-SHA-256 with 4,096 iterations, of which the client does most, and one
+SELECT. With TLS it is TLS 1.3 and a P-256 certificate.";
+    origin.section("Logins", text, &table)
+}
+
+/// `record_metric`.
+pub(crate) fn contests(contests: &[Contest], origin: &Origin) -> Section {
+    let text = "One client directly on the server, prepared statements, no waiting for the disk (`fsync = off`,
 `synchronous_commit = off`), the table emptied before each run. The INSERT validates nothing; a thousand rows of it are
-one `INSERT ... SELECT`. The ratio is server CPU relative to PL/pgSQL in the same round; less is better.
-
-| calls a statement | writer | calls per second | server CPU a call, us | ratio |
-|---|---|---|---|---|";
-    writeln!(f, "{head}")?;
+one `INSERT ... SELECT`. The ratio is server CPU relative to PL/pgSQL in the same round; less is better.";
+    let mut table =
+        "| calls a statement | writer | calls per second | server CPU a call, us | ratio |
+|---|---|---|---|---|
+"
+        .to_owned();
     for contest in contests {
         let oracle = contests
             .iter()
             .find(|other| other.batch == contest.batch && other.writer == Writer::PlPgSql);
         let ratios = oracle.map(|oracle| quotients(&contest.server_us, &oracle.server_us));
-        writeln!(
-            f,
-            "| {} | {} | {} | {} | {} |",
-            contest.batch.len(),
-            contest.writer.name(),
+        let columns = [
             shown(contest.calls_per_s.clone(), None),
             shown(contest.server_us.clone(), None),
-            shown(ratios.unwrap_or_default(), Some(2))
-        )?;
+            shown(ratios.unwrap_or_default(), Some(2)),
+        ];
+        let len = contest.batch.len().to_string();
+        row(&mut table, &[&len, contest.writer.name(), &columns.join(" | ")]);
     }
-    Ok(())
+    origin.section("record_metric", text, &table)
+}
+
+fn row(table: &mut String, columns: &[&str]) {
+    writeln!(table, "| {} |", columns.join(" | ")).expect("a string takes all text");
 }
 
 fn quotients(dividends: &[f64], divisors: &[f64]) -> Vec<f64> {

@@ -10,8 +10,13 @@ impl Section {
         Self(text)
     }
 
+    /// The document with these sections, each in the place of the one with the same heading, or at the end.
+    pub(crate) fn replace_all(document: String, sections: &[Self]) -> String {
+        sections.iter().fold(document, |document, section| section.replace_in(&document))
+    }
+
     /// The document with this section in the place of the one with the same heading, or at the end.
-    pub(crate) fn replace_in(&self, document: &str) -> String {
+    fn replace_in(&self, document: &str) -> String {
         let heading = self.0.lines().next().unwrap_or_default();
         let Some(start) = start_of(document, heading) else {
             return format!("{}\n\n{}", document.trim_end(), self.0);
