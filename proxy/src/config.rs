@@ -24,7 +24,7 @@ pub use error::{ConfigError, Origin};
 pub use keeper::Keeper;
 
 use crate::backend::target;
-use crate::listener::ClientLimits;
+use crate::listener::{ClientLimits, Scheduling};
 use crate::net::tls::ListenerTlsConfig;
 use crate::pool::overdue::Timeouts;
 use crate::pool::{self, PoolMode};
@@ -75,6 +75,8 @@ pub struct Listen {
     pub peer_dir: Option<PathBuf>,
     /// Threads that serve clients.
     pub workers: NonZeroUsize,
+    /// How the kernel schedules them.
+    pub scheduling: Scheduling,
     /// Clients at once.
     pub client_max: usize,
     /// From the first byte to the end of the login.

@@ -10,6 +10,7 @@ mod overdue;
 mod peers;
 mod places;
 mod presence;
+mod scheduling;
 mod serve;
 mod worker;
 
@@ -29,6 +30,7 @@ use operation::operate;
 pub use operation::{Arrival, Change, Operation, Source};
 use peers::Peers;
 pub use places::ClientLimits;
+pub use scheduling::Scheduling;
 use worker::Team;
 
 /// What the listener and everything behind it needs to know.
@@ -44,6 +46,8 @@ pub struct Config {
     pub peer_dir: Option<PathBuf>,
     /// Worker threads.
     pub workers: NonZeroUsize,
+    /// How the kernel schedules them.
+    pub scheduling: Scheduling,
     /// Clients at most, in all workers together.
     pub client_max: usize,
     /// Clients at most of one kind, in all workers together.

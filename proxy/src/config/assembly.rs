@@ -56,6 +56,7 @@ impl Config {
             unix_socket_dir: listen.unix_socket_dir,
             peer_dir: listen.peer_dir,
             workers: listen.workers,
+            scheduling: listen.scheduling,
             client_max: listen.client_max,
             clients: self.clients,
             login_timeout: listen.login_timeout,

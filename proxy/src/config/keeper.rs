@@ -125,6 +125,7 @@ fn at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.unix_socket_dir", was.unix_socket_dir != is.unix_socket_dir),
         ("listen.peer_dir", was.peer_dir != is.peer_dir),
         ("listen.workers", was.workers != is.workers),
+        ("listen.scheduling", was.scheduling != is.scheduling),
         ("log.format", old.log.format != new.log.format),
     ];
     changes.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()

@@ -61,6 +61,7 @@ section! {
         unix_socket_dir: Option<String>,
         peer_dir: Option<String>,
         workers: Option<i64>,
+        scheduling: Option<String>,
         client_max: Option<i64>,
         leave_timeout_ms: Option<i64>,
         login_timeout_ms: Option<i64>,

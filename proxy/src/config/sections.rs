@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::reader::{Reader, TIME_MAX_MS};
 use super::{Admin, ConfigError, DEFAULT_USER, Database, Listen, Log, LogFormat, raw};
 use crate::backend::target::{self, ChannelBinding};
-use crate::listener::ClientLimits;
+use crate::listener::{ClientLimits, Scheduling};
 use crate::net::tls::{ListenerTlsConfig, ListenerTlsMode, SslMode, SslNegotiation};
 use crate::pool::config::{Test, Testing};
 use crate::pool::overdue::Timeouts;
@@ -39,6 +39,8 @@ const CHANNEL_BINDINGS: [(&str, ChannelBinding); 3] = [
     ("require", ChannelBinding::Require),
 ];
 const PROTOCOL_VERSIONS: [(&str, Protocol); 2] = [("3.0", Protocol::V3_0), ("3.2", Protocol::V3_2)];
+const SCHEDULINGS: [(&str, Scheduling); 2] =
+    [("batch", Scheduling::Batch), ("normal", Scheduling::Normal)];
 const LOG_FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 /// The console, by its own name and by the one that tools for PgBouncer expect.
 const CONSOLE_NAMES: [&str; 2] = ["taskmaster_admin", "pgbouncer"];
@@ -57,6 +59,9 @@ pub(super) fn listen(read: &Reader<'_>, raw: &raw::Listen) -> Result<Listen, Con
         unix_socket_dir: read.path("listen.unix_socket_dir", raw.unix_socket_dir.as_ref())?,
         peer_dir: read.path("listen.peer_dir", raw.peer_dir.as_ref())?,
         workers: workers.unwrap_or(NonZeroUsize::MIN),
+        scheduling: read
+            .word("listen.scheduling", raw.scheduling.as_ref(), &SCHEDULINGS)?
+            .unwrap_or_default(),
         client_max: read.count("listen.client_max", raw.client_max, 10_000, 1..=1_000_000)?,
         login_timeout: read.time(
             "listen.login_timeout_ms",

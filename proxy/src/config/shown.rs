@@ -12,12 +12,13 @@ use crate::pool::config::Testing;
 type Shown = Vec<(&'static str, String)>;
 
 /// What cannot change while clients are served.
-const AT_START: [&str; 7] = [
+const AT_START: [&str; 8] = [
     "listen.host",
     "listen.port",
     "listen.unix_socket_dir",
     "listen.peer_dir",
     "listen.workers",
+    "listen.scheduling",
     "listen_addr",
     "listen_port",
 ];
@@ -50,6 +51,7 @@ fn listen(config: &Config) -> Shown {
         ("listen.unix_socket_dir", dir(&listen.unix_socket_dir)),
         ("listen.peer_dir", dir(&listen.peer_dir)),
         ("listen.workers", listen.workers.to_string()),
+        ("listen.scheduling", listen.scheduling.to_string()),
         ("listen.client_max", listen.client_max.to_string()),
         ("listen.login_timeout_ms", ms(listen.login_timeout)),
         ("listen.leave_timeout_ms", ms(listen.leave_timeout)),

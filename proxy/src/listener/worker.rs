@@ -199,7 +199,13 @@ impl Team {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let name = format!("worker-{}", seat.number);
         let thread = std::thread::Builder::new().name(name).spawn(move || {
-            LocalSet::new().block_on(&runtime, work(seat, inbox));
+            seat.config.scheduling.apply();
+            // In a task of its own, because what is blocked on is polled whenever any task is.
+            let work = async { spawn_local(work(seat, inbox)).await };
+            if let Err(error) = LocalSet::new().block_on(&runtime, work) {
+                tracing::error!(%error, "a worker ended unexpectedly");
+                return;
+            }
             let _ = ended.send(());
         })?;
         self.threads.push(thread);

@@ -126,15 +126,23 @@ impl Flow {
     }
 }
 
+/// A stream that knows without a system call whether there may be something to read.
+pub trait Source: AsyncRead + Unpin {
+    /// Ready when a read is worth a try; else the task is woken when it is.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
 /// Reads once into the buffer, taking one from the free list for the time that there is something in it.
 /// Zero bytes mean the end of the stream.
 ///
-/// tokio clears its readiness on a short read, so that the next call costs no system call until more has come.
-pub fn poll_fill<R: AsyncRead + Unpin>(
-    stream: &mut R,
+/// tokio clears its readiness on a short read, so that the next call costs no system call until more has come, and no
+/// buffer either.
+pub fn poll_fill<S: Source>(
+    stream: &mut S,
     buffer: &mut Option<Buffer>,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
+    ready!(stream.poll_readable(cx))?;
     let mut taken = buffer.take().unwrap_or_else(Buffer::take);
     let mut target = ReadBuf::new(taken.spare());
     let result = Pin::new(stream).poll_read(cx, &mut target);

@@ -117,6 +117,15 @@ impl Socket {
         matches!(socket.peek(&mut [MaybeUninit::uninit()]), Ok(1))
     }
 
+    /// Ready when there may be something to read; else the task is woken when there is. Costs no system call.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Detached(_) => Poll::Ready(Err(detached())),
+        }
+    }
+
     /// This end of a TCP connection.
     pub fn local_address(&self) -> Option<SocketAddr> {
         match self {

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::{client, server};
 
 use crate::net::end_point::end_point;
+use crate::net::flow::Source;
 use crate::net::socket::{Peer, Socket};
 use crate::net::tls::{ALPN, ListenerTls};
 
@@ -192,6 +193,16 @@ impl ServerStream {
 /// Both streams pass every call on to what is underneath.
 macro_rules! delegate {
     ($stream:ty, $transport:ident, $field:tt) => {
+        impl Source for $stream {
+            /// Under TLS, bytes may have been read off the socket that were not taken yet.
+            fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match &self.$field {
+                    $transport::Plain(socket) => socket.poll_readable(cx),
+                    $transport::Tls(..) => Poll::Ready(Ok(())),
+                }
+            }
+        }
+
         impl AsyncRead for $stream {
             fn poll_read(
                 self: Pin<&mut Self>,

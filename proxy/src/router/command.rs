@@ -1,10 +1,13 @@
 //! Statements that concern what only the proxy knows: names of statements prepared by protocol, and the settings that a
 //! client started with.
 
-use crate::router::holds::Words;
+use crate::router::holds::{Words, statements};
 
 /// The name in `DEALLOCATE [PREPARE] name`, as PostgreSQL reads it; none for any other text, `ALL` included.
 pub fn deallocated(sql: &[u8]) -> Option<Vec<u8>> {
+    if !may_begin_with(sql, &[b"dea"]) {
+        return None;
+    }
     let mut words = Words::new(sql);
     if !words.next()?.eq_ignore_ascii_case(b"DEALLOCATE") {
         return None;
@@ -29,6 +32,9 @@ pub enum Reset {
 
 /// What a text resets that is one RESET of settings and nothing else. `RESET ROLE` and the like are no settings.
 pub fn reset(sql: &[u8]) -> Option<Reset> {
+    if !may_begin_with(sql, &[b"res"]) {
+        return None;
+    }
     let mut words = Words::new(sql);
     if !words.next()?.eq_ignore_ascii_case(b"RESET") {
         return None;
@@ -48,7 +54,10 @@ pub fn reset(sql: &[u8]) -> Option<Reset> {
 
 /// Whether a text of one or more statements takes settings back to their start: RESET, DISCARD, SET ... TO DEFAULT.
 pub fn resets(sql: &[u8]) -> bool {
-    sql.split(|&byte| byte == b';').any(|statement| {
+    statements(sql).any(|statement| {
+        if !may_begin_with(statement, &[b"res", b"dis", b"set"]) {
+            return false;
+        }
         let mut words = Words::new(statement);
         let Some(first) = words.next() else { return false };
         let is = |word: &str| first.eq_ignore_ascii_case(word.as_bytes());
@@ -66,6 +75,19 @@ pub fn ends_with_reset_all(sql: &[u8]) -> bool {
         .is_some_and(|last| reset(last) == Some(Reset::All))
 }
 
+/// A quick no for nearly all statements: false when the first word begins with none of these three letters. What begins
+/// with a comment, or with anything else that is no letter, may begin with any word.
+fn may_begin_with(statement: &[u8], starts: &[&[u8; 3]]) -> bool {
+    let statement = statement.trim_ascii_start();
+    match statement.first_chunk::<3>() {
+        Some(first) if first[0].is_ascii_alphabetic() => {
+            starts.iter().any(|start| first.eq_ignore_ascii_case(*start))
+        }
+        Some(_) => true,
+        None => false,
+    }
+}
+
 /// One identifier and nothing behind it but a semicolon.
 fn identifier(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii();
@@ -81,6 +103,25 @@ fn identifier(text: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_quick_no_is_right() {
+        let starts: [&[u8; 3]; 2] = [b"res", b"set"];
+        for (sql, expected) in [
+            ("RESET x", true),
+            (" \n sEt x", true),
+            ("select 1", false),
+            ("se", false),
+            ("", false),
+            ("-- c\nreset x", true),
+            ("/* c */ reset x", true),
+            ("(select 1)", true),
+        ] {
+            assert_eq!(may_begin_with(sql.as_bytes(), &starts), expected, "{sql}");
+        }
+        assert!(resets(b"/* c */ reset x") && resets(b"select 1; -- c\n discard all"));
+        assert_eq!(deallocated(b"-- c\ndeallocate a"), Some(b"a".to_vec()));
+    }
 
     #[test]
     fn a_reset_of_settings_is_told_from_other_statements() {

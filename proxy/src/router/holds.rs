@@ -78,9 +78,20 @@ impl Holds {
 
     /// What the statements in `sql` leave behind. `is_tracked` says whether changes of a setting are followed anyway.
     pub fn of_sql(sql: &[u8], is_tracked: &dyn Fn(&[u8]) -> bool) -> Self {
-        sql.split(|&byte| byte == b';')
+        statements(sql)
             .fold(Self::NONE, |holds, statement| holds.with(of_statement(statement, is_tracked)))
     }
+}
+
+/// The text between semicolons, be they inside of quotes: in doubt there are more statements than there are.
+pub fn statements(sql: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(sql);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = memchr::memchr(b';', text);
+        rest = end.map(|end| &text[end + 1..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    })
 }
 
 /// The words of a statement: runs of letters, digits, `_`, `.` and `$`, comments left out.
@@ -176,28 +187,38 @@ fn of_create(mut words: Words<'_>) -> Holds {
     }
 }
 
-/// Functions with lasting effects, `SELECT ... INTO TEMP` and the temporary schema, wherever they stand.
+/// Functions with lasting effects, `SELECT ... INTO TEMP` and the temporary schema, wherever they stand. They are found by
+/// a byte that each of them has and most text has rarely.
 fn of_telling_words(statement: &[u8]) -> Holds {
-    let mut holds = Holds::NONE;
-    for (index, byte) in statement.iter().enumerate() {
-        let rest = &statement[index..];
-        match byte {
-            b'a' | b'A' if starts_with(rest, "advisory_lock") => holds = holds.with(Holds::LOCK),
-            b's' | b'S' if starts_with(rest, "set_config") => holds = holds.with(Holds::SETTING),
-            // The view's rule calls set_config.
-            b'p' | b'P' if starts_with(rest, "pg_settings") => {
-                let updates = has_word(Words::new(statement), "UPDATE");
-                holds = if updates { holds.with(Holds::SETTING) } else { holds };
-            }
-            b'p' | b'P' if starts_with(rest, "pg_temp") => holds = holds.with(Holds::TEMP),
-            b'i' | b'I' if starts_with(rest, "into temp") => holds = holds.with(Holds::TEMP),
-            b't' | b'T' if starts_with(rest, "try_advisory_lock") => {
-                holds = holds.with(Holds::LOCK)
-            }
-            _ => {}
-        }
+    let by_name = memchr::memchr_iter(b'_', statement)
+        .fold(Holds::NONE, |holds, index| holds.with(of_name_around(statement, index)));
+    let into_temp = memchr::memchr2_iter(b'm', b'M', statement)
+        .any(|index| index >= 7 && starts_with(&statement[index - 7..], "into temp"));
+    if into_temp { by_name.with(Holds::TEMP) } else { by_name }
+}
+
+/// What the name leaves behind that has its (first) underscore here.
+fn of_name_around(statement: &[u8], underscore: usize) -> Holds {
+    let (before, rest) = (&statement[..underscore], &statement[underscore..]);
+    if ends_with(before, "advisory") && starts_with(rest, "_lock") {
+        return Holds::LOCK;
     }
-    holds
+    if ends_with(before, "set") && starts_with(rest, "_config") {
+        return Holds::SETTING;
+    }
+    if !ends_with(before, "pg") {
+        return Holds::NONE;
+    }
+    // The view's rule calls set_config.
+    if starts_with(rest, "_settings") && has_word(Words::new(statement), "UPDATE") {
+        return Holds::SETTING;
+    }
+    if starts_with(rest, "_temp") { Holds::TEMP } else { Holds::NONE }
+}
+
+fn ends_with(text: &[u8], word: &str) -> bool {
+    let start = text.len().checked_sub(word.len());
+    start.is_some_and(|start| text[start..].eq_ignore_ascii_case(word.as_bytes()))
 }
 
 fn starts_with(text: &[u8], word: &str) -> bool {
