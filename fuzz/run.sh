@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# fuzz/run.sh <wire | startup | login> [seconds]: fuzzes one target with one core and keeps what is new in its corpus,
+# fuzz/run.sh <wire | startup | login | relay> [seconds]: fuzzes one target with one core and keeps what is new in its corpus,
 # minimised. A finding is left in fuzz/artifacts/ and makes this fail. Works with stable Rust; needs a C++ compiler.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-target=${1:?wire, startup or login}
+target=${1:?wire, startup, login or relay}
 seconds=${2:-60}
 export CARGO_TARGET_DIR=${FUZZ_TARGET_DIR:-$PWD/target}
 # What cargo-fuzz passes, without a sanitizer: the proxy forbids unsafe code.
