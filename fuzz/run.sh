@@ -19,7 +19,7 @@ program=$CARGO_TARGET_DIR/$host/release/$target
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "artifacts/$target" "corpus/$target" "$work/found" "$work/kept"
-"$program" "$work/found" "corpus/$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 \
+"$program" "$work/found" "corpus/$target" -max_total_time="$seconds" -max_len=4096 -timeout=60 \
     -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="artifacts/$target/"
 "$program" -use_counters=0 -set_cover_merge=1 "$work/kept" "corpus/$target" "$work/found"
 rm -f "corpus/$target"/*

@@ -86,11 +86,12 @@ async fn prepared(proxy: &harness::Proxy, database: &harness::Database<'_>) -> R
 /// False for a client whose server connection turns out to be lost.
 async fn is_served(mut client: RawClient) -> bool {
     client.send(&message::query("select 1")).await;
-    let mut tag = 0;
-    while let (true, Ok(message)) = (tag != b'Z' && tag != b'E', client.try_read().await) {
-        tag = message.tag;
+    while let Ok(message) = client.try_read().await {
+        if matches!(message.tag, b'Z' | b'E') {
+            return message.tag == b'Z';
+        }
     }
-    tag == b'Z'
+    false
 }
 
 fn execute_s() -> Vec<u8> {
