@@ -2,5 +2,7 @@
 //! functions over the kept corpus.
 
 pub mod login;
+pub mod model;
+pub mod relay;
 pub mod startup;
 pub mod wire;

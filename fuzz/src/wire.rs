@@ -1,7 +1,8 @@
 //! The messages of a client past its login, as the relay reads them: headers, the four messages that are rewritten, and
-//! the text of statements.
+//! the text of statements, be they for a server or for the console.
 
-use taskmaster_proxy::router::command::{deallocated, reset};
+use taskmaster_proxy::admin::understands;
+use taskmaster_proxy::router::command::{deallocated, ends_with_reset_all, reset, resets};
 use taskmaster_proxy::router::holds::Holds;
 use taskmaster_proxy::wire::error_response::ServerError;
 use taskmaster_proxy::wire::frontend::{
@@ -64,5 +65,6 @@ fn look_at_subject(message: &[u8]) {
 
 fn look_at_sql(sql: &[u8]) {
     let _ = Holds::of_sql(sql, &|name| name.len() % 2 == 0);
-    let _ = (reset(sql), deallocated(sql));
+    let _ = (reset(sql), deallocated(sql), resets(sql), ends_with_reset_all(sql));
+    let _ = std::str::from_utf8(sql).map(understands);
 }

@@ -55,6 +55,11 @@ pub enum Changes {
     AtStart,
 }
 
+/// True when the console knows what this statement asks for. Nothing is done.
+pub fn understands(statement: &str) -> bool {
+    statement::Statement::parse(statement).is_some()
+}
+
 /// What a user may do in the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

@@ -44,6 +44,8 @@ impl SqlState {
     pub const INSUFFICIENT_PRIVILEGE: Self = Self(*b"42501");
     /// `42P05`: a prepared statement of that name is there already.
     pub const DUPLICATE_PREPARED_STATEMENT: Self = Self(*b"42P05");
+    /// `53000`: the system gives no more, file descriptors for one.
+    pub const INSUFFICIENT_RESOURCES: Self = Self(*b"53000");
     /// `53200`: a bounded buffer is full.
     pub const OUT_OF_MEMORY: Self = Self(*b"53200");
     /// `53300`: a pool or its queue is full, or the wait for it took too long.
@@ -161,6 +163,7 @@ mod tests {
             (SqlState::UNDEFINED_OBJECT, "42704"),
             (SqlState::INSUFFICIENT_PRIVILEGE, "42501"),
             (SqlState::DUPLICATE_PREPARED_STATEMENT, "42P05"),
+            (SqlState::INSUFFICIENT_RESOURCES, "53000"),
             (SqlState::OUT_OF_MEMORY, "53200"),
             (SqlState::TOO_MANY_CONNECTIONS, "53300"),
             (SqlState::CONFIGURATION_LIMIT_EXCEEDED, "53400"),

@@ -34,6 +34,8 @@ pub enum Stop {
     Fast,
     /// SIGQUIT: every process ends at once, as after a crash.
     Immediate,
+    /// SIGKILL to the postmaster alone: its children find themselves orphans and end.
+    Killed,
 }
 
 /// A running cluster; stopped and removed when dropped.
@@ -119,12 +121,15 @@ impl Cluster {
         let signal = match how {
             Stop::Fast => Signal::SIGINT,
             Stop::Immediate => Signal::SIGQUIT,
+            Stop::Killed => Signal::SIGKILL,
         };
+        let children = children_of(child.id());
         let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid fits"));
         // The only failure is that the process is gone already, which is what is wanted.
         let _ = kill(pid, signal);
         wait::until_blocking("postgres has stopped", || {
-            child.try_wait().expect("a child can be waited for").is_some()
+            let ended = child.try_wait().expect("a child can be waited for").is_some();
+            ended && !children.iter().any(|pid| is_running(pid))
         });
         reaper::forget(child.id());
     }
@@ -141,6 +146,16 @@ impl Cluster {
                    where datname = $1 and pid <> pg_backend_pid()";
         let row = self.admin().await.query_one(sql, &[&database]).await;
         row.expect("a superuser may end backends");
+    }
+
+    /// Kills one backend with SIGKILL: the postmaster then ends all others and recovers, because the dead one may have
+    /// left shared memory in disorder.
+    ///
+    /// # Panics
+    /// When there is no such process.
+    pub fn crash(&self, backend_pid: &str) {
+        let pid = backend_pid.parse().expect("a process id");
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("the backend is there");
     }
 
     /// Where the server writes its log.
@@ -339,6 +354,19 @@ fn copy_as_server(source: &Path, target: &Path) {
         .status()
         .expect("cp can be started");
     assert!(status.success(), "copying the template cluster failed");
+}
+
+/// The processes that this one has started.
+fn children_of(pid: u32) -> Vec<String> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// A zombie has ended: who reaps it is not our business.
+fn is_running(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
 }
 
 /// A command that runs as the server's owner.

@@ -3,7 +3,8 @@
 //! It runs on a thread and runtime of its own, so that a test that blocks does not stop it.
 
 use std::net::SocketAddr;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +19,8 @@ pub enum Mode {
     Pass,
     /// Keeps connections open and moves nothing; new ones are accepted and stall too.
     Stall,
+    /// Passes bytes until the server has said something more, and stalls from then on.
+    StallAfterReply,
     /// Closes each new connection at once. Open ones go on.
     Refuse,
 }
@@ -32,10 +35,25 @@ struct Order {
     half_closes: u64,
 }
 
+/// What the relay's tasks share.
+#[derive(Clone)]
+struct Shared {
+    order: watch::Sender<Order>,
+    /// Pieces from the proxy that a stall keeps from going on.
+    held: Arc<AtomicUsize>,
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Up,
+    Down,
+}
+
 /// A running relay.
 pub struct Fault {
     port: u16,
-    order: watch::Sender<Order>,
+    shared: Shared,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -47,9 +65,10 @@ impl Fault {
     /// When no port is free.
     pub fn start(target: u16) -> Self {
         let first = Order { mode: Mode::Pass, cuts: 0, half_closes: 0 };
-        let (order, orders) = watch::channel(first);
+        let shared = Shared { order: watch::channel(first).0, held: Arc::default() };
         let (stop, stopped) = oneshot::channel();
         let (port_sender, port) = mpsc::channel();
+        let tasks = shared.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime can be built").block_on(async {
@@ -57,13 +76,13 @@ impl Fault {
                 let address = listener.local_addr().expect("a listener has an address");
                 port_sender.send(address.port()).expect("the starter waits for the port");
                 tokio::select! {
-                    () = accept_loop(listener, target, orders) => {}
+                    () = accept_loop(listener, target, tasks) => {}
                     _ = stopped => {}
                 }
             });
         });
         let port = port.recv().expect("the relay's thread sends its port");
-        Self { port, order, stop: Some(stop), thread: Some(thread) }
+        Self { port, shared, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Where the relay listens.
@@ -73,17 +92,22 @@ impl Fault {
 
     /// Changes what happens to bytes and new connections from now on.
     pub fn set(&self, mode: Mode) {
-        self.order.send_modify(|order| order.mode = mode);
+        self.shared.order.send_modify(|order| order.mode = mode);
+    }
+
+    /// How many pieces of what the proxy sent a stall keeps from going on.
+    pub fn held(&self) -> usize {
+        self.shared.held.load(Ordering::Relaxed)
     }
 
     /// Closes every open connection, both sides, without a word.
     pub fn cut(&self) {
-        self.order.send_modify(|order| order.cuts += 1);
+        self.shared.order.send_modify(|order| order.cuts += 1);
     }
 
     /// Tells the proxy's side end of file on every open connection, and goes on reading from it.
     pub fn half_close(&self) {
-        self.order.send_modify(|order| order.half_closes += 1);
+        self.shared.order.send_modify(|order| order.half_closes += 1);
     }
 }
 
@@ -98,56 +122,75 @@ impl Drop for Fault {
     }
 }
 
-async fn accept_loop(listener: TcpListener, target: u16, orders: watch::Receiver<Order>) {
+async fn accept_loop(listener: TcpListener, target: u16, shared: Shared) {
     loop {
         let Ok((near, _)) = listener.accept().await else { continue };
-        if orders.borrow().mode == Mode::Refuse {
+        if shared.order.borrow().mode == Mode::Refuse {
             continue;
         }
         let address = SocketAddr::from(([127, 0, 0, 1], target));
-        tokio::spawn(relay(near, address, orders.clone()));
+        tokio::spawn(relay(near, address, shared.clone()));
     }
 }
 
-async fn relay(near: TcpStream, target: SocketAddr, orders: watch::Receiver<Order>) {
+async fn relay(near: TcpStream, target: SocketAddr, shared: Shared) {
     let Ok(far) = TcpStream::connect(target).await else { return };
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
-    let born = *orders.borrow();
+    let born = *shared.order.borrow();
     let (near_read, near_write) = near.into_split();
     let (far_read, far_write) = far.into_split();
-    let mut cut = orders.clone();
+    let (mut cut, mut half_close) = (shared.order.subscribe(), shared.order.subscribe());
+    let half_closed = half_close.wait_for(|order| order.half_closes > born.half_closes);
     tokio::select! {
         _ = cut.wait_for(|order| order.cuts > born.cuts) => {}
         _ = async {
             tokio::join!(
-                pump(near_read, far_write, orders.clone()),
-                until_half_close(pump(far_read, near_write, orders.clone()), orders, born),
+                pump(near_read, far_write, &shared, Way::Up),
+                // Dropping this pump drops its write half, which sends end of file to the proxy.
+                async {
+                    tokio::select! {
+                        () = pump(far_read, near_write, &shared, Way::Down) => {}
+                        _ = half_closed => {}
+                    }
+                },
             )
         } => {}
     }
 }
 
-/// Dropping the pump drops its write half, which sends end of file to the proxy.
-async fn until_half_close(
-    pump: impl Future<Output = ()>,
-    mut orders: watch::Receiver<Order>,
-    born: Order,
-) {
-    tokio::select! {
-        () = pump => {}
-        _ = orders.wait_for(|order| order.half_closes > born.half_closes) => {}
-    }
-}
-
 /// Moves bytes one way until either side ends.
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut orders: watch::Receiver<Order>) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared, way: Way) {
+    let mut orders = shared.order.subscribe();
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        if orders.wait_for(|order| order.mode != Mode::Stall).await.is_err() {
-            return;
+        let mode = orders.borrow().mode;
+        if mode == Mode::StallAfterReply && way == Way::Down {
+            // This piece still goes on, and what answers it does not.
+            shared.order.send_modify(|order| order.mode = Mode::Stall);
+        } else if mode == Mode::Stall {
+            let _held = (way == Way::Up).then(|| Held::new(&shared.held));
+            if orders.wait_for(|order| order.mode != Mode::Stall).await.is_err() {
+                return;
+            }
         }
         if to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
+    }
+}
+
+/// One piece that a stall keeps.
+struct Held<'a>(&'a AtomicUsize);
+
+impl<'a> Held<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

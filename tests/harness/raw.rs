@@ -174,6 +174,14 @@ impl RawClient {
         .await
     }
 
+    /// Writes all bytes to a peer that may not read for a long time: without a bound of its own, the caller has one.
+    ///
+    /// # Errors
+    /// Of the socket, when the peer has closed.
+    pub async fn send_slowly(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
     /// One byte, as the answer to SSLRequest and GSSENCRequest is.
     pub async fn read_byte(&mut self) -> u8 {
         wait::within("a byte", self.stream.read_u8()).await.expect("the peer answers")

@@ -1,12 +1,19 @@
 //! COPY through drivers, and messages far larger than any buffer: they stream, in bounded memory.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, pin_mut};
-use harness::{Proxy, message};
+use harness::fault::Mode;
+use harness::proxy_config::path_text;
+use harness::raw::RawClient;
+use harness::{Authority, Cluster, Database, Fault, Proxy, message, proxy, wait};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use crate::support::{first_error, proxied_by, sqlstate, value};
+use crate::support::{first_error, proxied, proxied_by, sqlstate, value};
 
 /// What a proxy may use at most while it moves messages of [`LARGE`] bytes. A proxy that buffers
 /// one of them whole is beyond it.
@@ -114,19 +121,107 @@ async fn a_statement_of_64_mib_is_answered() {
     assert_eq!(value(&client, "select 'still in step'").await, "still in step");
 }
 
-#[tokio::test]
-async fn a_client_that_does_not_read_does_not_make_the_proxy_grow() {
-    let (_, database, proxy) = proxied_by(2).await;
-    let mut lazy = proxy.raw(&database).await;
-    let sql = "select repeat('x', 8192) from generate_series(1, 20000)";
-    lazy.send(&message::query(sql)).await;
-    let other = proxy.connect(&database).await;
+/// A result of 1 GiB.
+const GIBIBYTE: &str = "select repeat('x', 8192) from generate_series(1, 131072)";
+
+/// Others are served while this client reads nothing of a result of 1 GiB, and the proxy does not grow.
+async fn assert_unread(proxy: &Proxy, database: &Database<'_>, mut lazy: RawClient) {
+    lazy.send(&message::query(GIBIBYTE)).await;
+    lazy.read_until(b'D').await;
+    let other = proxy.connect(database).await;
     for _ in 0..50 {
         assert_eq!(value(&other, "select 'served'").await, "served");
     }
+    assert_bounded(proxy);
+    // All of what it did not read is still there for it.
+    for _ in 0..20_000 {
+        assert_eq!(lazy.read().await.tag, b'D');
+    }
+    drop(lazy);
+    for _ in 0..3 {
+        let clients = [proxy.connect(database).await, proxy.connect(database).await];
+        for client in &clients {
+            client.batch_execute("begin").await.unwrap();
+        }
+    }
+    assert_bounded(proxy);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_of_1_gib_does_not_make_the_proxy_grow() {
+    let (_, database, proxy) = proxied_by(2).await;
+    let lazy = proxy.raw(&database).await;
+    assert_unread(&proxy, &database, lazy).await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_of_1_gib_under_tls_does_not_make_the_proxy_grow() {
+    let authority = Authority::new();
+    let certificate = authority.server(&["localhost"]);
+    let (_, database, proxy) = proxied(|config| {
+        config
+            .set("pool.min", 1)
+            .set("pool.max", 2)
+            .set("listen.tls.cert_file", path_text(&certificate.cert_file))
+            .set("listen.tls.key_file", path_text(&certificate.key_file));
+    })
+    .await;
+    let mut lazy = tls_client(&proxy, &authority).await;
+    lazy.log_in(&proxy::login(&database), &[]).await.unwrap();
+    assert_unread(&proxy, &database, lazy).await;
+}
+
+/// A client that has asked for TLS and shaken hands.
+async fn tls_client(proxy: &Proxy, authority: &Authority) -> RawClient {
+    let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", proxy.port)).await.unwrap();
+    socket.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await.unwrap();
+    assert_eq!(socket.read_u8().await.unwrap(), b'S');
+    let config = std::sync::Arc::new(authority.client_config(rustls::ALL_VERSIONS));
+    let connector = tokio_rustls::TlsConnector::from(config);
+    let stream = connector.connect("localhost".try_into().unwrap(), socket).await.unwrap();
+    RawClient::over(stream)
+}
+
+#[tokio::test]
+async fn a_server_that_reads_nothing_of_1_gib_does_not_make_the_proxy_grow() {
+    let cluster = Cluster::shared().await;
+    let database = cluster.create_database().await;
+    let fault = Fault::start(cluster.port);
+    let proxy = Proxy::start(cluster, |config| {
+        config.set("server.port", i64::from(fault.port())).set("pool.max", 2);
+    })
+    .await;
+    let mut client = proxy.raw(&database).await;
+    client.query("create table t (word text)").await;
+    client.send(&message::query("copy t from stdin")).await;
+    client.read_until(b'G').await;
+    fault.set(Mode::Stall);
+    let sent = Arc::new(AtomicUsize::new(0));
+    let enough = Arc::new(AtomicBool::new(false));
+    let (count, is_enough) = (Arc::clone(&sent), Arc::clone(&enough));
+    let chunk = message::copy_data(format!("{}\n", "x".repeat(64 * 1024 - 1)).as_bytes());
+    let sender = tokio::spawn(async move {
+        // 1 GiB, if only somebody took it.
+        for _ in (0..16 * 1024).take_while(|_| !is_enough.load(Ordering::Relaxed)) {
+            client.send_slowly(&chunk).await.expect("the proxy waits, and goes on");
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        client.send(&message::copy_fail("enough")).await;
+        client.read_until_ready().await
+    });
+    let mut before = usize::MAX;
+    wait::until("nothing goes on any more", async || {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        before == std::mem::replace(&mut before, sent.load(Ordering::Relaxed))
+    })
+    .await;
+    assert!(sent.load(Ordering::Relaxed) < 1024, "{sent:?} pieces went nowhere");
     assert_bounded(&proxy);
-    let replies = lazy.read_until_ready().await;
-    assert_eq!(replies.iter().filter(|reply| reply.tag == b'D').count(), 20000);
+    enough.store(true, Ordering::Relaxed);
+    fault.set(Mode::Pass);
+    let replies = wait::within("the rest of the copy", sender).await.unwrap();
+    assert_eq!(first_error(&replies), "57014");
+    assert_bounded(&proxy);
 }
 
 #[tokio::test]

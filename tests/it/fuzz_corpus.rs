@@ -11,6 +11,10 @@ use harness::artefacts::repository_dir;
 
 #[path = "../../fuzz/src/login.rs"]
 mod login;
+#[path = "../../fuzz/src/model.rs"]
+mod model;
+#[path = "../../fuzz/src/relay.rs"]
+mod relay;
 #[path = "../../fuzz/src/startup.rs"]
 mod startup;
 #[path = "../../fuzz/src/wire.rs"]
@@ -45,10 +49,36 @@ fn the_corpus_of_the_login() {
 }
 
 #[test]
+fn the_corpus_of_the_relay() {
+    replay("relay", relay::run);
+}
+
+#[test]
 fn the_client_of_the_login_target_gets_in_when_it_does_everything_right() {
     assert!(login::succeeds(&login::honest()));
     // The last byte spoils the proof.
     let mut spoiled = login::honest();
     *spoiled.last_mut().unwrap() = 1;
     assert!(!login::succeeds(&spoiled));
+}
+
+/// The fuzzing crate has a lock file of its own, which nothing else here looks at: `run.sh` refuses to build with an old one.
+#[test]
+fn the_lock_file_of_the_fuzzing_crate_knows_what_the_proxy_depends_on() {
+    let read = |path: &str| -> toml::Table {
+        fs::read_to_string(repository_dir().join(path)).unwrap().parse().unwrap()
+    };
+    let lock = read("fuzz/Cargo.lock");
+    let packages = lock["package"].as_array().unwrap();
+    let proxy =
+        packages.iter().find(|package| package["name"].as_str() == Some("taskmaster-proxy"));
+    let locked = proxy.unwrap()["dependencies"].as_array().unwrap();
+    let locked = |name: &str| {
+        locked.iter().filter_map(toml::Value::as_str).any(|of| of.split(' ').next() == Some(name))
+    };
+    let manifest = read("proxy/Cargo.toml");
+    let dependencies = manifest["dependencies"].as_table().unwrap();
+    for name in dependencies.keys() {
+        assert!(locked(name), "{name} is missing: run cargo metadata in fuzz/ once");
+    }
 }

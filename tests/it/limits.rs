@@ -216,3 +216,87 @@ async fn many_pools_share_few_connections() {
     });
     wait::within("all clients", futures_util::future::join_all(work)).await;
 }
+
+#[tokio::test]
+async fn there_are_so_many_clients_and_no_more_and_the_console_is_still_reached() {
+    let (cluster, database, proxy) = proxied(|config| {
+        config.set("listen.client_max", 2);
+    })
+    .await;
+    let (first, _second) = (proxy.raw(&database).await, proxy.raw(&database).await);
+    let refused = refusal(&proxy::login(&database), &proxy).await;
+    assert_too_many(&refused, "FATAL", "listen.client_max");
+    let console = proxy.connect(&cluster.named("taskmaster_admin")).await;
+    console.batch_execute("show lists").await.unwrap();
+    drop(first);
+    wait::until("the place is free", || async {
+        let mut third = RawClient::connect(proxy.port).await;
+        third.log_in(&proxy::login(&database), &[]).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_worker_has_so_many_pools_and_unused_ones_make_room() {
+    let (cluster, database, proxy) = proxied(|config| {
+        config.set("pool.pools_max", 1).set("pool.min", 0).set("pool.idle_timeout_ms", 50);
+    })
+    .await;
+    let first = proxy.raw(&database).await;
+    let other = cluster.create_database().await;
+    let refused = refusal(&proxy::login(&other), &proxy).await;
+    assert_too_many(&refused, "FATAL", "pool.pools_max");
+    drop(first);
+    wait::until("the pool makes room", || async {
+        let mut next = RawClient::connect(proxy.port).await;
+        next.log_in(&proxy::login(&other), &[]).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_waits_in_vain_or_cannot_even_wait_is_told_what_to_raise() {
+    let (_, database, proxy) = proxied(|config| {
+        config
+            .set("pool.min", 1)
+            .set("pool.max", 1)
+            .set("pool.queue_len_max", 1)
+            .set("pool.acquire_timeout_ms", 500);
+    })
+    .await;
+    let mut holder = proxy.raw(&database).await;
+    let (mut waiter, mut refused) = (proxy.raw(&database).await, proxy.raw(&database).await);
+    run(&mut holder, &["begin"]).await;
+    waiter.send(&message::query("select 1")).await;
+    let mut answered = refused.query("select 1").await;
+    if error_of(&answered).field(b'H').is_some_and(|hint| hint.contains("pool.max")) {
+        // It came first, and the other was the one too many.
+        answered = std::mem::replace(&mut answered, waiter.read_until_ready().await);
+        assert_too_many(error_of(&answered), "ERROR", "pool.max");
+        return;
+    }
+    assert_too_many(error_of(&answered), "ERROR", "pool.queue_len_max");
+    assert_too_many(error_of(&waiter.read_until_ready().await), "ERROR", "pool.max");
+}
+
+#[tokio::test]
+async fn the_minimum_is_kept_open_and_made_good() {
+    let (cluster, database, proxy) = proxied(|config| {
+        config
+            .set("pool.min", 3)
+            .set("pool.max", 5)
+            .set("pool.idle_timeout_ms", 50)
+            .set("pool.reap_interval_ms", 20);
+    })
+    .await;
+    create_role(&database, "limits_minimum", "x").await;
+    let mut client = raw_as("limits_minimum", &database, &proxy).await;
+    let admin = cluster.admin().await;
+    let open = "select count(*) from pg_stat_activity where usename = 'limits_minimum'";
+    wait::until("they are open", || async { value(&admin, open).await == "3" }).await;
+    let kill = "select count(pg_terminate_backend(pid, 30000)) from pg_stat_activity \
+                where usename = 'limits_minimum'";
+    value(&admin, kill).await;
+    wait::until("they are open again", || async { value(&admin, open).await == "3" }).await;
+    assert_eq!(client.query_value("select 'served'").await, "served");
+}

@@ -10,6 +10,7 @@ mod copy;
 mod drain;
 mod drivers;
 mod extension;
+mod faults;
 mod floods;
 mod fuzz_corpus;
 mod harness_cluster;

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::lookup_host;
 use tokio::time::timeout;
@@ -142,6 +143,22 @@ impl ConnectError {
             _ => false,
         }
     }
+
+    /// True when the server may be well and only there can be no more connections to it: one that is open serves the next
+    /// client too.
+    pub fn is_shortage(&self) -> bool {
+        match self {
+            Self::Refused(error) => error.sqlstate.class() == "53",
+            other => other.is_out_of_files(),
+        }
+    }
+
+    /// True when it is the proxy that has no file descriptor left.
+    fn is_out_of_files(&self) -> bool {
+        let Self::Unreachable { source, .. } = self else { return false };
+        let code = source.raw_os_error().map(Errno::from_raw);
+        matches!(code, Some(Errno::EMFILE | Errno::ENFILE))
+    }
 }
 
 impl ClientFacing for ConnectError {
@@ -149,6 +166,7 @@ impl ClientFacing for ConnectError {
         match self {
             Self::Refused(error) => error.sqlstate,
             Self::Auth(_) => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+            error if error.is_out_of_files() => SqlState::INSUFFICIENT_RESOURCES,
             _ => SqlState::CANNOT_CONNECT_NOW,
         }
     }
@@ -168,6 +186,9 @@ impl ClientFacing for ConnectError {
         match self {
             Self::Refused(error) => error.message.clone(),
             Self::Auth(_) => "the proxy cannot log in to the database server as this user".into(),
+            error if error.is_out_of_files() => {
+                "the proxy has no file descriptor left for a server connection".into()
+            }
             _ => "the database server cannot be reached".into(),
         }
     }
@@ -182,6 +203,9 @@ impl ClientFacing for ConnectError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Refused(error) => error.hint.clone(),
+            error if error.is_out_of_files() => {
+                Some("Try again in a moment, or raise the proxy's limit of open files.".into())
+            }
             Self::Auth(_) => Some("The log of the proxy says what the server asked for.".into()),
             _ => Some("Try again in a moment. The log of the proxy says why it failed.".into()),
         }

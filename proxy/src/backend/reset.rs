@@ -16,6 +16,9 @@ use crate::wire::tag::TransactionStatus;
 /// How often a cancel request under way is asked after.
 const CANCEL_POLL: Duration = Duration::from_millis(5);
 
+/// When a statement that goes on is cancelled again.
+const CANCEL_AGAIN: Duration = Duration::from_millis(250);
+
 /// Why a connection could not be cleaned.
 #[derive(Debug, thiserror::Error)]
 pub enum ResetError {
@@ -44,11 +47,22 @@ pub async fn reset(server: &mut Server, patience: Duration) -> Result<(), ResetE
         return timeout(patience, scrub(server)).await.unwrap_or(Err(late));
     }
     let cancelled = async {
-        cancel(server).await;
-        settle(server, patience).await?;
+        cancel_and_settle(server).await?;
         scrub(server).await
     };
     timeout(patience, cancelled).await.unwrap_or(Err(late))
+}
+
+/// Cancels what runs until it has ended. A request may overtake the statement that it is meant for, and then finds
+/// nothing to cancel: it is made again.
+async fn cancel_and_settle(server: &mut Server) -> Result<(), ResetError> {
+    loop {
+        cancel(server).await;
+        match settle(server, CANCEL_AGAIN).await {
+            Err(ResetError::Timeout(_)) => {}
+            settled => return settled,
+        }
+    }
 }
 
 /// Reads to the end of all replies, sending the Sync that a vanished client owes.
@@ -73,6 +87,8 @@ async fn cancel(server: &mut Server) {
     }
     if let Err(error) = send_cancel(&server.target, &server.key).await {
         tracing::debug!(%error, "a cancel request did not reach the server");
+        // It may arrive late, and must not meet another client.
+        server.vitals.close_needed.set(true);
     }
 }
 

@@ -273,7 +273,12 @@ impl Server {
     /// # Cancel safety
     /// Cancel safe: all progress is kept in `self`.
     pub async fn drain(&mut self) -> Result<(), ServerFault> {
-        poll_fn(|cx| self.poll_drain(cx)).await
+        let drained = poll_fn(|cx| self.poll_drain(cx)).await;
+        if drained.is_err() {
+            // Whatever it said last was dropped here: the client has not been told.
+            self.last_error = None;
+        }
+        drained
     }
 
     /// Reads what an idle connection has said meanwhile. Fails when it has closed, or said what ends it.

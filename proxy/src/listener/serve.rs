@@ -18,7 +18,7 @@ use crate::listener::worker::{LoggedIn, Order, TaskGuard, Worker};
 use crate::net::socket::{Peer, Socket};
 use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
-use crate::session::auth::authenticate;
+use crate::session::auth::{LoginError, authenticate};
 use crate::session::login::{Host, open_session};
 use crate::session::run::{Session, SessionEnd};
 use crate::session::slot::{peer_of, worker_of};
@@ -135,13 +135,13 @@ async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup, 
         Err(error) => return stream.farewell(&error_response(&error)).await,
     };
     let proved = authenticate(&mut stream, &startup, &config.credentials);
-    let identity = match timeout(config.login_timeout, proved).await {
-        Ok(Ok(identity)) => identity,
-        Ok(Err(error)) => {
+    let proved = timeout(config.login_timeout, proved).await;
+    let identity = match proved.unwrap_or(Err(LoginError::Late(config.login_timeout))) {
+        Ok(identity) => identity,
+        Err(error) => {
             tracing::info!(peer = %stream.peer(), user = startup.user, %error, "login refused");
             return stream.farewell(&error_response(&error)).await;
         }
-        Err(_) => return tracing::info!(peer = %stream.peer(), "the login timed out"),
     };
     let kind = Kind::User(identity.user.clone());
     if !for_console && let Err(error) = place.join(&worker.common.crowd, kind) {

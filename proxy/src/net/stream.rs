@@ -20,7 +20,7 @@ use crate::net::tls::{ALPN, ListenerTls};
 
 /// How long a refused client may take to read why, and how much of what it still sends is thrown away meanwhile.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
-const FAREWELL_LEN_MAX: usize = 64 * 1024;
+const FAREWELL_LEN_MAX: u64 = 64 * 1024;
 
 /// The stream to one client.
 #[derive(Debug)]
@@ -119,12 +119,21 @@ impl ClientStream {
     pub async fn farewell(mut self, message: &[u8]) {
         let goodbye = async {
             self.write_all(message).await?;
-            self.shutdown().await?;
-            let mut rest = (&mut self).take(FAREWELL_LEN_MAX as u64);
-            tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+            self.see_off(FAREWELL_LEN_MAX).await
         };
         // A client that does not want to hear it is not told.
         let _ = timeout(FAREWELL_TIMEOUT, goodbye).await;
+    }
+
+    /// Closes the sending half, and throws away up to `len_max` bytes of what the client still sends until it closes too.
+    /// The caller bounds the time.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: nothing else can follow.
+    pub async fn see_off(&mut self, len_max: u64) -> io::Result<()> {
+        self.shutdown().await?;
+        let mut rest = self.take(len_max);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await.map(drop)
     }
 
     fn socket_mut(&mut self) -> &mut Socket {

@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use tokio::time::timeout;
 
-use crate::backend::server::{Server, ServerFault};
+use crate::backend::server::{Server, ServerFault, Taint};
+use crate::backend::settings::Settings;
 use crate::pool::PooledServer;
 use crate::pool::config::Testing;
+use crate::pool::refusal::AcquireError;
 use crate::pool::shell::{Chore, Pool};
 
 impl Pool {
@@ -29,6 +31,33 @@ impl Pool {
         }
     }
 
+    /// Brings the settings of a connection into line with `wanted`, within the acquire timeout. Nothing of a client has
+    /// been sent on it yet (I8): when it turns out to be lost, another takes its place.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the guard cleans up.
+    pub async fn bring_into_line(
+        self: &Rc<Self>,
+        mut server: PooledServer,
+        wanted: &Rc<Settings>,
+    ) -> Result<PooledServer, AcquireError> {
+        let patience = self.terms().config.acquire_timeout;
+        let aligned = async {
+            while let Err(fault) = align(&mut server, wanted).await {
+                match fault {
+                    ServerFault::Refused(_) => return Err(fault.into()),
+                    fault => {
+                        tracing::debug!(pool = %self.key, %fault, "a server connection is gone")
+                    }
+                }
+                server.close();
+                server = self.acquire().await?;
+            }
+            Ok(server)
+        };
+        timeout(patience, aligned).await.unwrap_or(Err(AcquireError::Timeout(patience.as_millis())))
+    }
+
     /// Has idle connections tested whose turn has come. Half of them stay where they are, for clients that come meanwhile.
     pub(super) fn test_idle(self: &Rc<Self>) {
         let terms = self.terms();
@@ -45,6 +74,16 @@ impl Pool {
         };
         due.into_iter().for_each(|server| self.order(Chore::Test(PooledServer::new(server, self))));
     }
+}
+
+/// INVARIANT I6: what the settings are is not known while they are being changed.
+async fn align(server: &mut Server, wanted: &Rc<Settings>) -> Result<(), ServerFault> {
+    let taint = std::mem::replace(&mut server.taint, Taint::Dirty);
+    let aligned = server.sync_settings(wanted).await;
+    if matches!(aligned, Ok(()) | Err(ServerFault::Refused(_))) {
+        server.taint = taint;
+    }
+    aligned
 }
 
 /// Tests a connection that was idle and puts it back.

@@ -19,9 +19,13 @@ use crate::pool::state::ConnectPermit;
 #[derive(Debug, Default)]
 pub struct Outage(Option<Failing>);
 
+/// How often the log says that there still is none.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 struct Failing {
     since: Instant,
+    told_at: Option<Instant>,
     last_attempt: Instant,
     error: Rc<ConnectError>,
 }
@@ -52,8 +56,20 @@ impl Outage {
 
     fn note(&mut self, error: Rc<ConnectError>) {
         let now = Instant::now();
-        let since = self.0.as_ref().map_or(now, |failing| failing.since);
-        self.0 = Some(Failing { since, last_attempt: now, error });
+        let before = self.0.take();
+        let since = before.as_ref().map_or(now, |failing| failing.since);
+        let told_at = before.and_then(|failing| failing.told_at);
+        self.0 = Some(Failing { since, told_at, last_attempt: now, error });
+    }
+
+    /// True when it is time to tell an operator: clients that try again are not to become a flood of lines.
+    fn is_to_be_told(&mut self) -> bool {
+        let Some(failing) = &mut self.0 else { return false };
+        let is_due = failing.told_at.is_none_or(|told| told.elapsed() > TOLD_EVERY);
+        if is_due {
+            failing.told_at = Some(Instant::now());
+        }
+        is_due
     }
 
     fn may_pass(&self, config: &Config) -> bool {
@@ -118,13 +134,23 @@ fn give_up(pool: &Rc<Pool>, permit: ConnectPermit) {
     pool.state.borrow_mut().connect_failed(permit);
     pool.account();
     let Some(error) = pool.outage.borrow().error() else { return };
-    if error.is_transient() {
+    if error.is_transient() && pool.outage.borrow_mut().is_to_be_told() {
         tracing::warn!(pool = %pool.key, %error, "no server connection");
     } else {
-        // The server is well and has refused this client's database or role: the client is told, and logged by its login.
+        // Told already, or the server is well and has refused this client's database or role: the client is told, and
+        // logged by its login.
         tracing::debug!(pool = %pool.key, %error, "no server connection");
     }
-    pool.refuse_waiters(&error);
+    if !pool.can_wait_for_others(&error) {
+        pool.refuse_waiters(&error);
+    }
+}
+
+impl Pool {
+    /// True when a request that gets no connection of its own may yet be served by one that is in use.
+    pub(super) fn can_wait_for_others(&self, error: &ConnectError) -> bool {
+        error.is_shortage() && self.state.borrow().total() > 0
+    }
 }
 
 #[cfg(test)]

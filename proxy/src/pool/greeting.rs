@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use lru::LruCache;
 
-use crate::backend::server::{Server, ServerFault, Taint};
+use crate::backend::server::Server;
 use crate::backend::settings::Settings;
 use crate::pool::refusal::AcquireError;
 use crate::pool::shell::Pool;
@@ -114,17 +114,13 @@ fn assume(pool: &Rc<Pool>, startup: &StartupSettings) -> Option<Greeting> {
 }
 
 async fn ask(pool: &Rc<Pool>, startup: StartupSettings) -> Result<Greeting, AcquireError> {
-    let mut server = pool.acquire().await?;
+    let server = pool.acquire().await?;
     let mut wanted = (*server.defaults).clone();
     for (name, value) in &startup {
         wanted.set(name, value);
     }
     wanted.set(APPLICATION_NAME, "");
-    let synced = server.sync_settings(&Rc::new(wanted)).await;
-    if !matches!(synced, Ok(()) | Err(ServerFault::Refused(_))) {
-        server.taint = Taint::Dirty;
-    }
-    synced?;
+    let server = pool.bring_into_line(server, &Rc::new(wanted)).await?;
     let greeting = Greeting {
         parameters: parameters(&server.greeting, &server.settings),
         settings: Rc::clone(&server.settings),

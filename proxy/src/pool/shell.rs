@@ -144,10 +144,11 @@ impl Pool {
         if let Some(server) = self.borrow().await {
             return Ok(server);
         }
-        if let Some(error) = self.outage.borrow().refuses_now(&self.terms().config) {
-            return Err(AcquireError::NoServer(error));
+        let known = self.outage.borrow().refuses_now(&self.terms().config);
+        match known.filter(|error| !self.can_wait_for_others(error)) {
+            Some(error) => Err(AcquireError::NoServer(error)),
+            None => self.wait().await,
         }
-        self.wait().await
     }
 
     /// The same for a client, whose wait is counted when there is one.
@@ -274,7 +275,9 @@ impl Pool {
         let queued = self.state.borrow_mut().enqueue(waiter);
         let id = queued.map_err(|_| AcquireError::QueueFull(self.terms().config.queue_len_max))?;
         let _place = Place { pool: self, id };
-        self.open_for_waiters();
+        if self.outage.borrow().refuses_now(&self.terms().config).is_none() {
+            self.open_for_waiters();
+        }
         match timeout(self.terms().config.acquire_timeout, self.receive(receiver)).await {
             Ok(Ok(Ok(server))) => Ok(server),
             Ok(Ok(Err(error))) => Err(AcquireError::NoServer(error)),

@@ -9,6 +9,8 @@ mod response;
 mod scram;
 mod verifier;
 
+use std::time::Duration;
+
 use crate::backend::secret::Secret;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::stream::ClientStream;
@@ -51,6 +53,9 @@ pub enum LoginError {
         /// Why not.
         source: LookupError,
     },
+    /// It took too long.
+    #[error("the login was not done within {} ms", .0.as_millis())]
+    Late(Duration),
 }
 
 /// Asks a client for its proof and checks it. On success everything up to AuthenticationSASLFinal was sent;
@@ -103,6 +108,8 @@ impl ClientFacing for LoginError {
             Self::Response(ResponseError::Scram(fault)) => fault.sqlstate(),
             Self::Response(_) => SqlState::PROTOCOL_VIOLATION,
             Self::Lookup { .. } => SqlState::CANNOT_CONNECT_NOW,
+            // As PostgreSQL has it for authentication_timeout (tcop/postgres.c, `ProcessInterrupts`).
+            Self::Late(_) => SqlState::QUERY_CANCELED,
         }
     }
 
@@ -117,6 +124,7 @@ impl ClientFacing for LoginError {
             }
             Self::Response(error) => error.public_text(),
             Self::Lookup { .. } => "the database server cannot be asked for this user".into(),
+            Self::Late(_) => "canceling authentication due to timeout".into(),
         }
     }
 
@@ -126,8 +134,13 @@ impl ClientFacing for LoginError {
     }
 
     fn hint(&self) -> Option<String> {
-        let hint = "Try again in a moment. The log of the proxy says why it failed.";
-        matches!(self, Self::Lookup { .. }).then(|| hint.to_owned())
+        match self {
+            Self::Lookup { .. } => {
+                Some("Try again in a moment. The log of the proxy says why it failed.".into())
+            }
+            Self::Late(_) => Some("The proxy's listen.login_timeout_ms sets the time.".into()),
+            Self::Rejected { .. } | Self::Response(_) => None,
+        }
     }
 }
 

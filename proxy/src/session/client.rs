@@ -177,10 +177,19 @@ impl Client {
         poll_fn(|cx| self.down.poll_write(&mut None, &mut self.stream, cx)).await
     }
 
-    /// Tells the client why its connection ends, if it listens.
+    /// Tells the client why its connection ends, if it listens. One that is in the middle of sending is read from as long
+    /// as it does: the kernel answers what is left unread with a reset, which may overtake the message.
     pub async fn farewell(&mut self, error: &dyn ClientFacing) {
-        if !self.down.is_inside_message() {
-            let _ = timeout(FAREWELL_TIMEOUT, self.send(&error_response(error))).await;
+        if self.down.is_inside_message() {
+            return;
         }
+        let told = async {
+            self.send(&error_response(error)).await?;
+            match self.buffer.is_some() || self.stream.has_unread() {
+                true => self.stream.see_off(u64::MAX).await,
+                false => Ok(()),
+            }
+        };
+        let _ = timeout(FAREWELL_TIMEOUT, told).await;
     }
 }

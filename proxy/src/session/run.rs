@@ -170,21 +170,13 @@ impl Session {
             () = request::gone(&mut self.client) => return Ok(None),
         };
         let mut server = acquired?;
-        server.uses += 1;
         if !Rc::ptr_eq(&server.settings, &self.client.settings) {
-            self.sync_settings(&mut server).await?;
+            server = self.pool.bring_into_line(server, &self.client.settings).await?;
         }
+        server.uses += 1;
         self.open.slot.serve(&server);
         self.entered.entry.attach(&server.vitals);
         Ok(Some(server))
-    }
-
-    async fn sync_settings(&self, server: &mut Server) -> Result<(), AcquireError> {
-        let patience = self.pool.terms().config.acquire_timeout;
-        match timeout(patience, server.sync_settings(&self.client.settings)).await {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(AcquireError::Timeout(patience.as_millis())),
-        }
     }
 
     /// Relays until the server connection is free (then none) or the session is at its end.

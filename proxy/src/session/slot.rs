@@ -15,6 +15,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use crate::backend::dial::{BackendKey, send_cancel};
 use crate::backend::server::Server;
 use crate::backend::target::Target;
+use crate::backend::vitals::Vitals;
 use crate::session::startup::{CancelKey, Protocol};
 
 /// Length of a key under protocol 3.2, as PostgreSQL 18 makes them (`MAX_CANCEL_KEY_LENGTH` in libpq/pqcomm.h allows 256).
@@ -48,7 +49,7 @@ pub struct Slot {
 #[derive(Clone, Debug)]
 struct Serving {
     key: Rc<BackendKey>,
-    cancels: Rc<Cell<u32>>,
+    vitals: Rc<Vitals>,
     target: Arc<Target>,
 }
 
@@ -57,7 +58,7 @@ impl Slot {
     pub fn serve(&self, server: &Server) {
         *self.serving.borrow_mut() = Some(Serving {
             key: Rc::clone(&server.key),
-            cancels: Rc::clone(&server.cancels),
+            vitals: Rc::clone(&server.vitals),
             target: Arc::clone(&server.target),
         });
     }
@@ -122,14 +123,17 @@ impl Slot {
         poll_fn(ended).await;
     }
 
-    /// Passes a cancel request on. While it is under way the server connection serves no other client.
+    /// Passes a cancel request on. While it is under way the server connection serves no other client, and never again
+    /// when it is not known to have arrived: it may do so late.
     async fn cancel(&self) {
         let Some(serving) = self.serving.borrow().clone() else { return };
-        serving.cancels.set(serving.cancels.get() + 1);
-        if let Err(error) = send_cancel(&serving.target, &serving.key).await {
+        let Serving { key, vitals, target } = serving;
+        vitals.cancels.set(vitals.cancels.get() + 1);
+        if let Err(error) = send_cancel(&target, &key).await {
             tracing::debug!(%error, "a cancel request did not reach the server");
+            vitals.close_needed.set(true);
         }
-        serving.cancels.set(serving.cancels.get() - 1);
+        vitals.cancels.set(vitals.cancels.get() - 1);
     }
 }
 

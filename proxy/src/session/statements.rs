@@ -55,6 +55,14 @@ enum Pending {
     Close(Box<[u8]>, Named),
 }
 
+impl Pending {
+    fn name(&self) -> &[u8] {
+        match self {
+            Self::Parse(name) | Self::Close(name, _) => name,
+        }
+    }
+}
+
 impl Statements {
     /// The statement of this name.
     pub fn get(&self, name: &[u8]) -> Option<&Named> {
@@ -108,10 +116,15 @@ impl Statements {
     /// The oldest change on its way was ignored or refused.
     pub fn revert(&mut self) {
         let Some(kept) = &mut self.0 else { return };
-        match kept.pending.pop_front() {
-            Some(Pending::Parse(name)) => drop(kept.names.remove(&name)),
-            Some(Pending::Close(name, named)) => drop(kept.names.insert(name, named)),
-            None => {}
+        let Some(change) = kept.pending.pop_front() else { return };
+        // A later change of the same name stands; should it be undone too, what comes back is what was before both.
+        if let Some(later) = kept.pending.iter_mut().find(|later| later.name() == change.name()) {
+            *later = change;
+            return;
+        }
+        match change {
+            Pending::Parse(name) => drop(kept.names.remove(&name)),
+            Pending::Close(name, named) => drop(kept.names.insert(name, named)),
         }
     }
 
@@ -165,5 +178,24 @@ mod tests {
         assert!(statements.get(b"a").is_some());
         assert!(statements.get(b"b").is_none());
         assert!(!statements.close(b"b"));
+    }
+
+    #[test]
+    fn changes_of_one_name_made_void_leave_what_was_before_them() {
+        let (mut interner, mut statements) = (Interner::default(), Statements::default());
+        let first = named(&mut interner, b"select 1\0\0\0");
+        let text = first.statement.body.clone();
+        statements.parse(b"a", first);
+        statements.settle();
+        assert!(statements.close(b"a"));
+        statements.parse(b"a", named(&mut interner, b"select 2\0\0\0"));
+        statements.revert();
+        statements.revert();
+        assert_eq!(statements.get(b"a").map(|named| named.statement.body.clone()), Some(text));
+        statements.parse(b"b", named(&mut interner, b"select 3\0\0\0"));
+        assert!(statements.close(b"b"));
+        statements.revert();
+        statements.revert();
+        assert!(statements.get(b"b").is_none());
     }
 }
