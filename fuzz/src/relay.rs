@@ -163,7 +163,7 @@ impl Scene {
     fn words(&self, what: u8, one: u8, two: u8) -> Vec<u8> {
         let name = NAMES[usize::from(one) % NAMES.len()];
         let portal = NAMES[usize::from(two) % 2];
-        let kind = if two % 2 == 0 { b'S' } else { b'P' };
+        let kind = if two.is_multiple_of(2) { b'S' } else { b'P' };
         let subject = [&[kind][..], if kind == b'S' { name } else { portal }, &[0]].concat();
         match what {
             _ if self.sides[self.turn].direct.is_copying() && !matches!(what, 5 | 7) => {
