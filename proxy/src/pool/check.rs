@@ -15,6 +15,12 @@ use crate::pool::refusal::AcquireError;
 use crate::pool::shell::{Chore, Pool};
 
 impl Pool {
+    /// An idle connection, where none is to be tested before it is used.
+    pub fn borrow_at_once(self: &Rc<Self>) -> Option<PooledServer> {
+        let asks = self.terms.borrow().config.test.asks_on_borrow();
+        if asks { None } else { self.take_idle() }
+    }
+
     /// An idle connection that passes its test; those that do not are closed.
     ///
     /// # Cancel safety

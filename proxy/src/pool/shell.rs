@@ -256,7 +256,7 @@ impl Pool {
     pub(super) fn take_idle(self: &Rc<Self>) -> Option<PooledServer> {
         loop {
             let mut server = self.state.borrow_mut().take_idle()?;
-            if self.terms().config.test.on_borrow == Testing::Off {
+            if self.terms.borrow().config.test.on_borrow == Testing::Off {
                 return Some(PooledServer::new(server, self));
             }
             match server.check_idle() {
@@ -371,7 +371,7 @@ impl Pool {
 
     fn is_expired(&self, server: &Server) -> bool {
         server.vitals.close_needed.get()
-            || server.uses >= self.terms().config.max_uses
+            || server.uses >= self.terms.borrow().config.max_uses
             || server.retires_at.is_some_and(|at| Instant::now() >= at)
     }
 

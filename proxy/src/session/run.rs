@@ -164,19 +164,28 @@ impl Session {
     /// Gets a server connection and brings its settings into line with the client's. None when the client left the queue:
     /// nothing of its request has been sent.
     async fn attach(&mut self) -> Result<Option<PooledServer>, AcquireError> {
-        let acquired = tokio::select! {
-            biased;
-            acquired = self.pool.acquire_for(&self.entered.entry) => acquired,
-            () = request::gone(&mut self.client) => return Ok(None),
+        let borrowed = match self.pool.borrow_at_once() {
+            None => Box::pin(self.queue()).await?,
+            borrowed => borrowed,
         };
-        let mut server = acquired?;
+        let Some(mut server) = borrowed else { return Ok(None) };
         if !Rc::ptr_eq(&server.settings, &self.client.settings) {
-            server = self.pool.bring_into_line(server, &self.client.settings).await?;
+            let line_up = self.pool.bring_into_line(server, &self.client.settings);
+            server = Box::pin(line_up).await?;
         }
         server.uses += 1;
         self.open.slot.serve(&server);
         self.entered.entry.attach(&server.vitals);
         Ok(Some(server))
+    }
+
+    /// Waits for a server connection; none when the client left.
+    async fn queue(&mut self) -> Result<Option<PooledServer>, AcquireError> {
+        tokio::select! {
+            biased;
+            acquired = self.pool.acquire_for(&self.entered.entry) => acquired.map(Some),
+            () = request::gone(&mut self.client) => Ok(None),
+        }
     }
 
     /// Relays until the server connection is free (then none) or the session is at its end.
@@ -208,7 +217,8 @@ impl Session {
         }
     }
 
-    /// Relays; a session that keeps its server connection through a RESET gets its own settings back in between.
+    /// Relays; a session that keeps its server connection through a RESET gets its own settings back in between. What is
+    /// rare is in boxes: each request pays for the size of this future.
     async fn relay_and_reset(&mut self, server: &mut Server) -> RelayEnd {
         loop {
             let relay = Relay {
@@ -224,14 +234,14 @@ impl Session {
             match relay.run().await {
                 RelayEnd::Reset(settings) => {
                     let patience = self.pool.terms().config.acquire_timeout;
-                    match timeout(patience, server.sync_settings(&settings)).await {
+                    match Box::pin(timeout(patience, server.sync_settings(&settings))).await {
                         Ok(Ok(())) => {}
                         Ok(Err(fault)) => return RelayEnd::ServerLost(fault),
                         Err(_) => return RelayEnd::ServerLost(ServerFault::Closed),
                     }
                 }
                 RelayEnd::Withheld(unsure) => {
-                    if let Err(end) = self.end_withheld(server, unsure).await {
+                    if let Err(end) = Box::pin(self.end_withheld(server, unsure)).await {
                         return end;
                     }
                 }
