@@ -208,6 +208,26 @@ async fn every_ssl_mode_towards_a_server_that_wants_tls() {
 }
 
 #[tokio::test]
+async fn a_certificate_without_alternative_names_is_judged_by_its_common_name() {
+    let authority = Authority::new();
+    for (name, alternatives, is_for_localhost) in [
+        ("localhost", &[][..], true),
+        ("localhost", &["elsewhere"][..], false),
+        ("elsewhere", &[][..], false),
+    ] {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = authority.server_called(name, alternatives, &key);
+        let cluster = Cluster::builder()
+            .tls(&certificate)
+            .host_rule("hostssl all all 127.0.0.1/32 scram-sha-256")
+            .start();
+        let reached = reaches(&cluster, "verify-full", "localhost", Some(&authority)).await;
+        assert_eq!(reached.is_ok(), is_for_localhost, "{name} {alternatives:?}: {reached:?}");
+        assert!(reaches(&cluster, "verify-ca", "localhost", Some(&authority)).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn every_ssl_mode_towards_a_server_without_tls() {
     let cluster = Cluster::shared().await;
     let plain = || Ok("f".to_owned());

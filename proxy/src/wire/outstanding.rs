@@ -196,6 +196,16 @@ impl Outstanding {
         self.queue.is_empty() && is_running && !self.is_in_sequence()
     }
 
+    /// How many replies are still to come.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// True when no reply is still to come.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// True when a reply of any kind is still to come.
     pub fn is_owed(&self) -> bool {
         !self.queue.is_empty()
@@ -216,6 +226,17 @@ impl Outstanding {
         self.queue.iter().any(|owed| owed.expect.ends_with_ready())
     }
 
+    /// True when what is answered next was asked by the proxy itself.
+    pub fn is_swallowing(&self) -> bool {
+        self.queue.front().is_some_and(|owed| owed.disposition == Disposition::Swallow)
+    }
+
+    /// True when only the proxy's own replies stand before what is asked next.
+    pub fn is_next(&self) -> bool {
+        let is_local = |owed: &Owed| matches!(owed.expect, Expect::Local(_));
+        !self.is_in_sequence() && self.queue.iter().all(is_local)
+    }
+
     fn ready(&mut self, on_void: &mut dyn FnMut(Owed)) -> Answer {
         self.copy_in = CopyIn::No;
         self.pipeline = Pipeline::Running;
@@ -229,7 +250,8 @@ impl Outstanding {
     }
 
     /// In a simple query ReadyForQuery follows by itself. In an extended one the server throws away everything
-    /// up to the next Sync, simple queries and function calls included (`ignore_till_sync`).
+    /// up to the next Sync, simple queries and function calls included (`ignore_till_sync`). The error is for who sent
+    /// the Sync: what the proxy asks for by itself may fail.
     fn fail(&mut self, on_void: &mut dyn FnMut(Owed)) -> Answer {
         self.copy_in = CopyIn::No;
         let Some(head) = self.queue.front() else { return Answer::FORWARD };
@@ -238,7 +260,7 @@ impl Outstanding {
         }
         while let Some(owed) = self.queue.front() {
             if owed.expect == Expect::Sync {
-                return Answer::FORWARD;
+                return Answer { disposition: owed.disposition, completed: None };
             }
             on_void(*owed);
             self.queue.pop_front();
