@@ -92,6 +92,9 @@ async fn statements_are_bounded_in_bytes_for_a_client_and_for_all_and_a_server_k
     })
     .await;
     let mut one = proxy.raw(&database).await;
+    let look = "create function kept() returns bigint language sql as \
+                'select count(*) from pg_prepared_statements'";
+    run(&mut one, &[look]).await;
     let (count, error) = fill(&mut one, 0).await;
     assert_eq!(count, 10);
     assert_refused(&error, "pool.client_statements_bytes_max");
@@ -100,9 +103,6 @@ async fn statements_are_bounded_in_bytes_for_a_client_and_for_all_and_a_server_k
         let replies = execute(&mut one, number).await;
         assert!(replies.iter().any(|reply| reply.tag == b'D'), "{number}: {replies:?}");
     }
-    let look = "create function kept() returns bigint language sql as \
-                'select count(*) from pg_prepared_statements'";
-    run(&mut one, &[look]).await;
     assert_eq!(one.query_value("select kept()").await, "2");
     // One mebibyte for all: another client gets what the first has left.
     let mut two = proxy.raw(&database).await;

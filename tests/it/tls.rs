@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::support::{assert_serves, proxied, proxied_by, value};
+use crate::support::{assert_serves, proxied, proxied_by, run, value};
 
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 const GSSENC_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 48];
@@ -137,6 +137,22 @@ async fn bytes_slipped_in_before_the_handshake_are_refused() {
     };
     assert!(harness::wait::within("a refusal", outcome).await.is_err());
     assert_serves(&proxy, &database).await;
+}
+
+#[tokio::test]
+async fn an_idle_listener_is_told_over_tls() {
+    let (authority, database, proxy) = listening("require").await;
+    let mut listener =
+        RawClient::over(secure(&authority, proxy.port, &[&rustls::version::TLS13]).await);
+    listener.log_in(&proxy::login(&database), &[]).await.unwrap();
+    run(&mut listener, &["listen news"]).await;
+    let speaker = proxy.connect_tls(&database, &authority).await;
+    for word in ["first", "second"] {
+        speaker.batch_execute(&format!("notify news, '{word}'")).await.unwrap();
+        let notification = listener.read().await;
+        assert_eq!(notification.tag, b'A', "{notification:?}");
+        assert!(String::from_utf8_lossy(&notification.body).contains(word));
+    }
 }
 
 #[tokio::test]

@@ -111,6 +111,12 @@ impl Prepared {
         self.own == Own::Some
     }
 
+    /// True when a text is about one of them, in quotes.
+    pub fn is_named_in(&self, text: &str) -> bool {
+        let name = text.split('"').nth(1).unwrap_or_default().as_bytes();
+        self.statements.iter().any(|(_, held)| *held.0.name == *name)
+    }
+
     /// Notes that the server dropped everything.
     pub fn clear(&mut self) {
         self.statements.clear();

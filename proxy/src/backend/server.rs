@@ -17,6 +17,7 @@ use crate::backend::settings::Settings;
 use crate::backend::statement::{SchemaEpoch, Statement, StatementLimits};
 use crate::backend::target::Target;
 use crate::backend::vitals::Vitals;
+use crate::error::SqlState;
 use crate::net::flow::{Flow, poll_fill};
 use crate::net::stream::ServerStream;
 use crate::wire::buffer::Buffer;
@@ -379,6 +380,11 @@ impl Server {
         // A statement with an old shape: the client prepares it anew, and must not be given the old one again.
         if is_changed_shape(message) {
             self.schema.advance();
+        }
+        // Something hidden in a function has dropped statements: what the server has is no more known.
+        let is_missing = error.sqlstate == SqlState::INVALID_SQL_STATEMENT_NAME;
+        if is_missing && self.prepared.is_named_in(&error.message) {
+            self.prepared.clear();
         }
         self.last_error = Some(error);
     }

@@ -119,7 +119,7 @@ impl Downstream<'_> {
         // The server goes on: what was kept in case that it would not is of no more use.
         if answer.completed.is_some()
             && answer.disposition == Disposition::Forward
-            && matches!(self.client.replay, Replay::Armed(_))
+            && matches!(self.client.replay, Replay::Armed(_) | Replay::Described)
         {
             self.client.replay = Replay::No;
         }
@@ -189,6 +189,7 @@ impl Downstream<'_> {
             }
             // The end of what the proxy asked itself says nothing about the client's requests.
             BackendTag::ReadyForQuery if self.server.outstanding.is_swallowing() => None,
+            BackendTag::ParameterDescription => self.skip_described(message),
             BackendTag::ReadyForQuery if self.end_replay(message) => Some(Vec::new()),
             BackendTag::ReadyForQuery => self.end_reset(message),
             _ => None,
@@ -214,6 +215,16 @@ impl Downstream<'_> {
             self.client.replay = Replay::Refused(kept);
         }
         !self.client.replay.is_no()
+    }
+
+    /// The client has it already. One longer than a buffer is not here whole, and is given twice.
+    fn skip_described(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        let is_whole = Header::read(message)?.message_len() == message.len();
+        let is_known = matches!(self.client.replay, Replay::Described);
+        (is_known && is_whole).then(|| {
+            self.client.replay = Replay::No;
+            Vec::new()
+        })
     }
 
     fn end_replay(&mut self, message: &[u8]) -> bool {

@@ -18,7 +18,6 @@ use crate::pool::{Pool, PoolMode};
 use crate::session::client::{Client, Resetting, Unsure};
 use crate::session::downstream::Downstream;
 use crate::session::meter::Meter;
-use crate::session::replay::Replay;
 use crate::session::slot::Slot;
 use crate::session::upstream::{Upstream, UpstreamError, Wish};
 
@@ -108,8 +107,7 @@ impl Relay<'_> {
             if let Some(end) = self.due_reset() {
                 return Poll::Ready(end);
             }
-            if matches!(self.client.replay, Replay::Due) {
-                self.client.replay = Replay::No;
+            if self.client.has_to_send_again() {
                 continue;
             }
             // What waited for the replies that have just come goes on.

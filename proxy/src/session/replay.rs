@@ -28,7 +28,19 @@ pub enum Replay {
     /// The server has refused it, and its ReadyForQuery is still to come.
     Refused(Box<Kept>),
     /// Put back in front of what the client has sent: it waits to be sent again.
-    Due,
+    Due(Told),
+    /// Sent again, behind a ParameterDescription that the client has already: a server gives it before it looks at the plan
+    /// (tcop/postgres.c, `exec_describe_statement_message`).
+    Described,
+}
+
+/// What the client has of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing.
+    Nothing,
+    /// The ParameterDescription of a Describe.
+    Parameters,
 }
 
 /// One sequence.
@@ -83,6 +95,21 @@ impl Upstream<'_> {
 }
 
 impl Client {
+    /// True once, when messages were put back that nobody has looked at since.
+    pub fn has_to_send_again(&mut self) -> bool {
+        match std::mem::take(&mut self.replay) {
+            Replay::Due(Told::Nothing) => true,
+            Replay::Due(Told::Parameters) => {
+                self.replay = Replay::Described;
+                true
+            }
+            other => {
+                self.replay = other;
+                false
+            }
+        }
+    }
+
     /// Puts a refused sequence back in front of what the client has sent since, as if it came only now.
     pub fn send_again(&mut self, kept: &Kept) {
         self.statements.outdate(&kept.name);
@@ -95,7 +122,8 @@ impl Client {
             buffer.advance(part.len());
         }
         self.buffer = Some(buffer);
-        self.replay = Replay::Due;
+        let is_described = kept.messages.first() == Some(&b'D');
+        self.replay = Replay::Due(if is_described { Told::Parameters } else { Told::Nothing });
     }
 }
 
