@@ -280,7 +280,7 @@ mod tests {
         let exceeded = statements.exceeded(&mut interner, b"c", "");
         assert_eq!(exceeded, Some(StatementLimit::ClientLen(2)));
         statements.revert();
-        assert_eq!(statements.exceeded(&mut interner, &[b'b'; 30], ""), None, "the bytes are free");
+        assert_eq!(statements.exceeded(&mut interner, &[b'c'; 28], ""), None, "the bytes are free");
     }
 
     #[test]
