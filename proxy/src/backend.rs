@@ -5,6 +5,7 @@
 pub mod dial;
 pub mod login;
 pub mod message;
+pub mod prepared;
 pub mod report;
 pub mod reset;
 pub mod scram;

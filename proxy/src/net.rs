@@ -2,6 +2,7 @@
 //!
 //! Knows bytes alone. Must not know messages, logins or pools.
 
+pub mod common_name;
 pub mod end_point;
 pub mod flow;
 pub mod socket;

@@ -5,16 +5,20 @@
 pub mod auth;
 pub mod client;
 pub mod downstream;
+pub mod error_words;
 pub mod local;
 pub mod login;
 pub mod meter;
 pub mod options;
+pub mod own_names;
 pub mod relay;
+pub mod replay;
 pub mod replication;
 pub mod request;
 pub mod run;
 pub mod slot;
 pub mod startup;
+pub mod statement_limit;
 pub mod statements;
 pub mod upstream;
 

@@ -62,9 +62,17 @@ impl Authority {
     /// # Panics
     /// When a name is not a valid one.
     pub fn server_with(&self, names: &[&str], key: &KeyPair) -> ServerCertificate {
+        self.server_called("Taskmaster test server", names, key)
+    }
+
+    /// A server certificate with this common name, and as alternative names these: there may be none.
+    ///
+    /// # Panics
+    /// When a name is not a valid one.
+    pub fn server_called(&self, name: &str, names: &[&str], key: &KeyPair) -> ServerCertificate {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).expect("valid names");
-        params.distinguished_name.push(DnType::CommonName, "Taskmaster test server");
+        params.distinguished_name.push(DnType::CommonName, name);
         let certificate = params.signed_by(key, &self.issuer).expect("an authority can sign");
         let dir = run_dir::fresh_dir("cert");
         let (cert_file, key_file) = (dir.join("server.crt"), dir.join("server.key"));

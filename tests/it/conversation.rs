@@ -10,14 +10,14 @@ use harness::{Database, proxy};
 use crate::support::proxied;
 
 /// What a client sends, and the tag of the message that ends the answer to it.
-type Turn = (Vec<u8>, u8);
+pub(crate) type Turn = (Vec<u8>, u8);
 
 /// One turn of several messages, answered up to ReadyForQuery.
-fn turn(messages: &[Vec<u8>]) -> Turn {
+pub(crate) fn turn(messages: &[Vec<u8>]) -> Turn {
     (messages.concat(), b'Z')
 }
 
-fn simple(sql: &str) -> Turn {
+pub(crate) fn simple(sql: &str) -> Turn {
     turn(&[message::query(sql)])
 }
 
@@ -32,7 +32,7 @@ async fn converse(client: &mut RawClient, turns: &[Turn]) -> Vec<Message> {
 
 /// Runs the conversation on two empty databases, directly and through the proxy with one server
 /// connection, and compares every message byte for byte.
-async fn assert_same(turns: &[Turn]) -> Vec<Message> {
+pub(crate) async fn assert_same(turns: &[Turn]) -> Vec<Message> {
     let (cluster, proxied_database, proxy) = proxied(|config| {
         config.set("pool.min", 1).set("pool.max", 1);
     })

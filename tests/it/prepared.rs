@@ -98,6 +98,10 @@ async fn statements_on_a_server_connection_are_bounded_and_come_back_when_needed
     })
     .await;
     let client = proxy.connect(&database).await;
+    // In a function's text the proxy does not see that the client asks for its own statements.
+    let look = "create function kept() returns bigint language sql as \
+                'select count(*) from pg_prepared_statements'";
+    client.batch_execute(look).await.unwrap();
     let mut statements = Vec::new();
     for number in 0..20_i32 {
         let sql = format!("select $1::int + {number}");
@@ -107,9 +111,9 @@ async fn statements_on_a_server_connection_are_bounded_and_come_back_when_needed
         let row = client.query_one(statement, &[&1_i32]).await.unwrap();
         assert_eq!(row.get::<_, i32>(0), number + 1);
     }
-    let kept = value(&client, "select count(*) from pg_prepared_statements").await;
+    let kept = value(&client, "select kept()").await;
     let kept: u32 = kept.parse().unwrap();
-    assert!(kept <= 5, "{kept} statements where 5 are kept");
+    assert_eq!(kept, 5, "as many as are kept");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::support::{assert_serves, proxied, proxied_by, value};
+use crate::support::{assert_serves, proxied, proxied_by, run, value};
 
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 const GSSENC_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 48];
@@ -140,6 +140,22 @@ async fn bytes_slipped_in_before_the_handshake_are_refused() {
 }
 
 #[tokio::test]
+async fn an_idle_listener_is_told_over_tls() {
+    let (authority, database, proxy) = listening("require").await;
+    let mut listener =
+        RawClient::over(secure(&authority, proxy.port, &[&rustls::version::TLS13]).await);
+    listener.log_in(&proxy::login(&database), &[]).await.unwrap();
+    run(&mut listener, &["listen news"]).await;
+    let speaker = proxy.connect_tls(&database, &authority).await;
+    for word in ["first", "second"] {
+        speaker.batch_execute(&format!("notify news, '{word}'")).await.unwrap();
+        let notification = listener.read().await;
+        assert_eq!(notification.tag, b'A', "{notification:?}");
+        assert!(String::from_utf8_lossy(&notification.body).contains(word));
+    }
+}
+
+#[tokio::test]
 async fn a_large_answer_over_tls() {
     let (authority, database, proxy) = listening("allow").await;
     let client = proxy.connect_tls(&database, &authority).await;
@@ -205,6 +221,26 @@ async fn every_ssl_mode_towards_a_server_that_wants_tls() {
     assert!(reaches(&cluster, "verify-full", address, Some(&authority)).await.is_err());
     // Without a root certificate file the public roots count, and they do not know ours.
     assert!(reaches(&cluster, "verify-full", localhost, None).await.is_err());
+}
+
+#[tokio::test]
+async fn a_certificate_without_alternative_names_is_judged_by_its_common_name() {
+    let authority = Authority::new();
+    for (name, alternatives, is_for_localhost) in [
+        ("localhost", &[][..], true),
+        ("localhost", &["elsewhere"][..], false),
+        ("elsewhere", &[][..], false),
+    ] {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = authority.server_called(name, alternatives, &key);
+        let cluster = Cluster::builder()
+            .tls(&certificate)
+            .host_rule("hostssl all all 127.0.0.1/32 scram-sha-256")
+            .start();
+        let reached = reaches(&cluster, "verify-full", "localhost", Some(&authority)).await;
+        assert_eq!(reached.is_ok(), is_for_localhost, "{name} {alternatives:?}: {reached:?}");
+        assert!(reaches(&cluster, "verify-ca", "localhost", Some(&authority)).await.is_ok());
+    }
 }
 
 #[tokio::test]

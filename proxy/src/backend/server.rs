@@ -11,16 +11,17 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use crate::backend::dial::{BackendKey, Dialed};
+use crate::backend::prepared::Prepared;
 use crate::backend::report::{News, Report, is_report};
 use crate::backend::settings::Settings;
-use crate::backend::statement::{Prepared, SchemaEpoch, Statement};
+use crate::backend::statement::{SchemaEpoch, Statement, StatementLimits};
 use crate::backend::target::Target;
 use crate::backend::vitals::Vitals;
 use crate::error::SqlState;
 use crate::net::flow::{Flow, poll_fill};
 use crate::net::stream::ServerStream;
 use crate::wire::buffer::Buffer;
-use crate::wire::error_response::ServerError;
+use crate::wire::error_response::{ServerError, is_changed_shape};
 use crate::wire::frontend;
 use crate::wire::header::{FrameError, HEADER_LEN, Header};
 use crate::wire::outstanding::{Answer, Expect, Outstanding, Owed};
@@ -48,10 +49,6 @@ pub enum Unfinished {
     /// The client vanished: nobody waits for the result.
     Cancel,
 }
-
-/// FEATURE_NOT_SUPPORTED: what PostgreSQL says of a prepared statement whose result would have other columns than when
-/// it was prepared (utils/cache/plancache.c, `RevalidateCachedQuery`).
-const SHAPE_CHANGED: SqlState = SqlState::FEATURE_NOT_SUPPORTED;
 
 /// Whether the open transaction has changed shapes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,7 +130,7 @@ pub enum ServerFault {
 
 impl Server {
     /// Takes over a connection that [`crate::backend::dial::dial`] made.
-    pub fn new(dialed: Dialed, target: Arc<Target>, statements_max: usize) -> Self {
+    pub fn new(dialed: Dialed, target: Arc<Target>, limits: StatementLimits) -> Self {
         let (report, parameters) = Report::split(dialed.parameters);
         let defaults = Rc::new(Settings::from_reported(&parameters));
         let key = Rc::new(dialed.key);
@@ -143,7 +140,7 @@ impl Server {
             buffer: None,
             outstanding: Outstanding::default(),
             up: Flow::default(),
-            prepared: Prepared::new(statements_max),
+            prepared: Prepared::new(limits),
             unnamed: None,
             taint: Taint::Clean,
             unfinished: Unfinished::Finish,
@@ -386,8 +383,13 @@ impl Server {
     fn observe_error(&mut self, message: &[u8]) {
         let error = ServerError::read(message);
         // A statement with an old shape: the client prepares it anew, and must not be given the old one again.
-        if error.sqlstate == SHAPE_CHANGED && error.message.starts_with("cached plan") {
+        if is_changed_shape(message) {
             self.schema.advance();
+        }
+        // Something hidden in a function has dropped statements: what the server has is no more known.
+        let is_missing = error.sqlstate == SqlState::INVALID_SQL_STATEMENT_NAME;
+        if is_missing && self.prepared.is_named_in(&error.message) {
+            self.prepared.clear();
         }
         self.last_error = Some(error);
     }
@@ -420,7 +422,7 @@ impl Server {
     }
 }
 
-/// Appends to the outbox of `up` what makes the server have `statement`, unless it has it; another is evicted when there
+/// Appends to the outbox of `up` what makes the server have `statement`, unless it has it; others are evicted when there
 /// are too many. `owed` is the Parse to be recorded: the client's own or one of the proxy.
 ///
 /// The run of the flow so far must be in the outbox, and the server must not be skipping to a Sync.
@@ -428,7 +430,7 @@ pub fn prepare(server: &mut Server, statement: &Rc<Statement>, owed: Owed) {
     if server.prepared.touch(statement.id) {
         return;
     }
-    if let Some(evicted) = server.prepared.evict() {
+    while let Some(evicted) = server.prepared.evict(statement.body.len()) {
         server.outstanding.push(Owed::swallow(Expect::Close(Some(evicted.id))));
         frontend::write_subject(server.up.outbox.writer(), b'C', &evicted.name);
     }

@@ -1,14 +1,12 @@
 //! Prepared statements that many clients share: one text, one name on the servers, parsed once per server connection.
 //!
-//! Must not know which client uses which statement.
+//! Must not know which client uses which statement, nor which server has it.
 
 use std::borrow::Borrow;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
-
-use lru::LruCache;
 
 use crate::wire::outstanding::StatementId;
 
@@ -25,6 +23,52 @@ pub struct Statement {
     pub search_path: Rc<str>,
     /// Whether a server has accepted it.
     pub standing: Cell<Standing>,
+    /// How many server connections have it.
+    pub servers: Cell<u32>,
+}
+
+/// What every statement on a server is called, before its number.
+pub const NAME_PREFIX: &[u8] = b"taskmaster_";
+
+/// Bytes that one statement takes besides its text, about.
+const OVERHEAD_LEN: usize = 160;
+
+impl Statement {
+    /// Bytes of memory that it takes, about.
+    pub fn memory_len(&self) -> usize {
+        memory_len(&self.body)
+    }
+}
+
+fn memory_len(body: &[u8]) -> usize {
+    body.len() + OVERHEAD_LEN
+}
+
+/// How much is kept of statements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatementLimits {
+    /// Statements on each server connection.
+    pub server_len: usize,
+    /// Bytes of their texts on each server connection.
+    pub server_bytes: usize,
+    /// Statements that one client may have.
+    pub client_len: usize,
+    /// Bytes of their texts that one client may have.
+    pub client_bytes: usize,
+    /// Bytes of all statements that the clients of a pool share.
+    pub shared_bytes: usize,
+}
+
+impl Default for StatementLimits {
+    fn default() -> Self {
+        Self {
+            server_len: 200,
+            server_bytes: 8 << 20,
+            client_len: 10_000,
+            client_bytes: 32 << 20,
+            shared_bytes: 256 << 20,
+        }
+    }
 }
 
 /// Counts changes to the shapes of tables, types and functions in one database. A statement prepared before such a change
@@ -57,8 +101,11 @@ pub enum Standing {
 /// All statements known to one pool, found by the search path and their body.
 #[derive(Debug)]
 pub struct Interner {
+    /// How much is kept.
+    pub limits: StatementLimits,
     by_path: HashMap<Rc<str>, HashSet<ByBody>>,
     len: usize,
+    bytes: usize,
     next_id: StatementId,
     sweep_len: usize,
     schema: SchemaEpoch,
@@ -78,8 +125,16 @@ impl Interner {
     /// No statements yet, of a database with these shapes.
     pub fn new(schema: SchemaEpoch) -> Self {
         let epoch = schema.0.get();
-        let (by_path, next_id) = (HashMap::new(), StatementId::MIN);
-        Self { by_path, len: 0, next_id, sweep_len: SWEEP_LEN_MIN, schema, epoch }
+        Self {
+            limits: StatementLimits::default(),
+            by_path: HashMap::new(),
+            len: 0,
+            bytes: 0,
+            next_id: StatementId::MIN,
+            sweep_len: SWEEP_LEN_MIN,
+            schema,
+            epoch,
+        }
     }
 
     /// Whose changes of shape it heeds.
@@ -96,15 +151,46 @@ impl Interner {
         self.sweep();
         let id = self.next_id;
         self.next_id = id.saturating_add(1);
-        let name = format!("taskmaster_{id:x}").into_bytes().into_boxed_slice();
+        let name = [NAME_PREFIX, format!("{id:x}").as_bytes()].concat().into_boxed_slice();
         let known = self.by_path.get_key_value(search_path);
         let search_path = known.map_or_else(|| search_path.into(), |(path, _)| Rc::clone(path));
-        let standing = Cell::default();
-        let statement = Rc::new(Statement { id, name, body: body.into(), search_path, standing });
+        let (standing, servers) = Default::default();
+        let body = body.into();
+        let statement = Rc::new(Statement { id, name, body, search_path, standing, servers });
         let path = Rc::clone(&statement.search_path);
         self.by_path.entry(path).or_default().insert(ByBody(Rc::clone(&statement)));
         self.len += 1;
+        self.bytes += statement.memory_len();
         statement
+    }
+
+    /// Whether a statement with this body may be added. What no client has is forgotten first when there is no room.
+    pub fn has_room(&mut self, body: &[u8], search_path: &str) -> bool {
+        self.forget_old_shapes();
+        let len = memory_len(body);
+        if self.bytes + len <= self.limits.shared_bytes || self.find(body, search_path).is_some() {
+            return true;
+        }
+        self.retain(|statement| {
+            let servers = usize::try_from(statement.servers.get()).unwrap_or(usize::MAX);
+            Rc::strong_count(statement) > servers.saturating_add(1)
+        });
+        self.bytes + len <= self.limits.shared_bytes
+    }
+
+    /// How many statements are known.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True when none is known.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes of memory that the statements take, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The statement with this body under this search path, if a server has accepted it.
@@ -124,7 +210,7 @@ impl Interner {
         if self.epoch != self.schema.0.get() {
             self.epoch = self.schema.0.get();
             self.by_path.clear();
-            self.len = 0;
+            (self.len, self.bytes) = (0, 0);
         }
     }
 
@@ -138,88 +224,17 @@ impl Interner {
         if self.len < self.sweep_len {
             return;
         }
+        self.retain(|statement| Rc::strong_count(statement) > 1);
+        self.sweep_len = SWEEP_LEN_MIN.max(self.len * 2);
+    }
+
+    fn retain(&mut self, is_kept: impl Fn(&Rc<Statement>) -> bool) {
         for statements in self.by_path.values_mut() {
-            statements.retain(|ByBody(statement)| Rc::strong_count(statement) > 1);
+            statements.retain(|ByBody(statement)| is_kept(statement));
         }
         self.by_path.retain(|_, statements| !statements.is_empty());
         self.len = self.by_path.values().map(HashSet::len).sum();
-        self.sweep_len = SWEEP_LEN_MIN.max(self.len * 2);
-    }
-}
-
-/// The statements that one server connection has, least recently used first to go.
-#[derive(Debug)]
-pub struct Prepared {
-    statements: LruCache<StatementId, Rc<Statement>>,
-    /// Evicted, while the Close is on its way: an error in the pipeline can make it void.
-    closing: Vec<Rc<Statement>>,
-    len_max: usize,
-}
-
-impl Prepared {
-    /// An empty cache for at most `len_max` statements.
-    pub fn new(len_max: usize) -> Self {
-        Self { statements: LruCache::unbounded(), closing: Vec::new(), len_max: len_max.max(1) }
-    }
-
-    /// How many the server has.
-    pub fn len(&self) -> usize {
-        self.statements.len()
-    }
-
-    /// True when the server has none.
-    pub fn is_empty(&self) -> bool {
-        self.statements.is_empty()
-    }
-
-    /// True when the server has it; it is then the most recently used.
-    pub fn touch(&mut self, id: StatementId) -> bool {
-        self.statements.get(&id).is_some()
-    }
-
-    /// Notes that the server has it, or will have when the Parse just sent succeeds.
-    pub fn insert(&mut self, statement: Rc<Statement>) {
-        self.statements.put(statement.id, statement);
-    }
-
-    /// Notes that the server has accepted it.
-    pub fn accepted(&mut self, id: StatementId) {
-        if let Some(statement) = self.statements.peek(&id) {
-            statement.standing.set(Standing::Proven);
-        }
-    }
-
-    /// Notes that the server does not have it after all.
-    pub fn remove(&mut self, id: StatementId) {
-        self.statements.pop(&id);
-    }
-
-    /// The statement to close so that one more fits; it is no longer counted.
-    pub fn evict(&mut self) -> Option<Rc<Statement>> {
-        if self.statements.len() < self.len_max {
-            return None;
-        }
-        let (_, statement) = self.statements.pop_lru()?;
-        self.closing.push(Rc::clone(&statement));
-        Some(statement)
-    }
-
-    /// Notes that the server has closed an evicted statement.
-    pub fn closed(&mut self, id: StatementId) {
-        self.closing.retain(|statement| statement.id != id);
-    }
-
-    /// Notes that the server ignored the Close of an evicted statement, and so still has it.
-    pub fn keep(&mut self, id: StatementId) {
-        if let Some(index) = self.closing.iter().position(|statement| statement.id == id) {
-            let statement = self.closing.swap_remove(index);
-            self.statements.put(id, statement);
-        }
-    }
-
-    /// Notes that the server dropped everything.
-    pub fn clear(&mut self) {
-        self.statements.clear();
+        self.bytes = self.statements().map(|statement| statement.memory_len()).sum();
     }
 }
 
@@ -281,15 +296,18 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_statement_is_evicted() {
+    fn there_is_room_again_when_no_client_has_the_others() {
         let mut interner = Interner::default();
-        let mut prepared = Prepared::new(2);
-        let [a, b] = [b"a\0\0\0", b"b\0\0\0"].map(|body| interner.intern(body, ""));
-        prepared.insert(Rc::clone(&a));
-        assert!(prepared.evict().is_none());
-        prepared.insert(Rc::clone(&b));
-        assert!(prepared.touch(a.id));
-        assert_eq!(prepared.evict().map(|statement| statement.id), Some(b.id));
-        assert!(!prepared.touch(b.id));
+        interner.limits.shared_bytes = 3 * (100 + OVERHEAD_LEN);
+        let body = |byte: u8| [byte; 100];
+        let kept: Vec<_> = (0..3).map(|byte| interner.intern(&body(byte), "")).collect();
+        assert!(interner.has_room(&body(0), ""), "it is there already");
+        assert!(!interner.has_room(&body(9), ""));
+        // A server connection that has a statement does not keep it known.
+        let on_server = Rc::clone(&kept[0]);
+        on_server.servers.set(1);
+        drop(kept);
+        assert!(interner.has_room(&body(9), ""));
+        assert_eq!(interner.bytes(), 0);
     }
 }

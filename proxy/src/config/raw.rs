@@ -137,6 +137,10 @@ section! {
         test_query: Option<String>,
         test_idle_interval_ms: Option<i64>,
         statements_max: Option<i64>,
+        statements_bytes_max: Option<i64>,
+        client_statements_max: Option<i64>,
+        client_statements_bytes_max: Option<i64>,
+        shared_statements_bytes_max: Option<i64>,
         queue_len_max: Option<i64>,
         pools_max: Option<i64>,
     }

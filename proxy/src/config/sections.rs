@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::reader::{Reader, TIME_MAX_MS};
 use super::{Admin, ConfigError, DEFAULT_USER, Database, Listen, Log, LogFormat, raw};
+use crate::backend::statement::StatementLimits;
 use crate::backend::target::{self, ChannelBinding};
 use crate::listener::{ClientLimits, Scheduling};
 use crate::net::tls::{ListenerTlsConfig, ListenerTlsMode, SslMode, SslNegotiation};
@@ -269,13 +270,43 @@ fn pool_limits(
     let count = |name: &str, given, default, bounds| {
         read.count(&format!("pool.{name}"), given, default, bounds)
     };
-    let (statements, queue, pools) = (seed.statements_max, seed.queue_len_max, seed.pools_max);
+    let (queue, pools) = (seed.queue_len_max, seed.pools_max);
     Ok(pool::Config {
         max_uses: read.count("pool.max_uses", raw.max_uses, seed.max_uses, 1..=4_294_967_295)?,
-        statements_max: count("statements_max", raw.statements_max, statements, 0..=100_000)?,
+        statements: statements(read, raw, &seed.statements)?,
         queue_len_max: count("queue_len_max", raw.queue_len_max, queue, 0..=1_000_000)?,
         pools_max: count("pools_max", raw.pools_max, pools, 1..=100_000)?,
         ..seed
+    })
+}
+
+fn statements(
+    read: &Reader<'_>,
+    raw: &raw::Pool,
+    seed: &StatementLimits,
+) -> Result<StatementLimits, ConfigError> {
+    let count = |name: &str, given, default, bounds| {
+        read.count(&format!("pool.{name}"), given, default, bounds)
+    };
+    let (server_bytes, client_bytes) = (raw.statements_bytes_max, raw.client_statements_bytes_max);
+    let (client, shared) = (raw.client_statements_max, raw.shared_statements_bytes_max);
+    let bytes = 16_384..=1 << 30;
+    Ok(StatementLimits {
+        server_len: count("statements_max", raw.statements_max, seed.server_len, 0..=100_000)?,
+        server_bytes: count(
+            "statements_bytes_max",
+            server_bytes,
+            seed.server_bytes,
+            bytes.clone(),
+        )?,
+        client_len: count("client_statements_max", client, seed.client_len, 1..=1_000_000)?,
+        client_bytes: count("client_statements_bytes_max", client_bytes, seed.client_bytes, bytes)?,
+        shared_bytes: count(
+            "shared_statements_bytes_max",
+            shared,
+            seed.shared_bytes,
+            1 << 20..=1 << 40,
+        )?,
     })
 }
 

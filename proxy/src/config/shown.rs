@@ -81,6 +81,7 @@ fn server(config: &Config) -> Shown {
 
 fn pool(config: &Config) -> Shown {
     let pool = &config.pool;
+    let statements = &pool.statements;
     vec![
         ("pool.mode", mode(pool.mode)),
         ("pool.min", pool.min.to_string()),
@@ -98,7 +99,11 @@ fn pool(config: &Config) -> Shown {
         ("pool.test_while_idle", truth(pool.test.while_idle)),
         ("pool.test_query", pool.test.query.to_string()),
         ("pool.test_idle_interval_ms", ms(pool.test.idle_interval)),
-        ("pool.statements_max", pool.statements_max.to_string()),
+        ("pool.statements_max", statements.server_len.to_string()),
+        ("pool.statements_bytes_max", statements.server_bytes.to_string()),
+        ("pool.client_statements_max", statements.client_len.to_string()),
+        ("pool.client_statements_bytes_max", statements.client_bytes.to_string()),
+        ("pool.shared_statements_bytes_max", statements.shared_bytes.to_string()),
         ("pool.queue_len_max", pool.queue_len_max.to_string()),
         ("pool.pools_max", pool.pools_max.to_string()),
     ]
@@ -143,7 +148,7 @@ fn pgbouncer(config: &Config) -> Shown {
         ),
         ("client_idle_timeout", seconds(pool.timeouts.client_idle.unwrap_or_default())),
         ("server_check_query", pool.test.query.to_string()),
-        ("max_prepared_statements", pool.statements_max.to_string()),
+        ("max_prepared_statements", pool.statements.server_len.to_string()),
         ("query_wait_timeout", seconds(pool.acquire_timeout)),
         ("server_idle_timeout", seconds(pool.idle_timeout)),
         ("server_lifetime", seconds(pool.max_lifetime)),

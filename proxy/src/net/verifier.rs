@@ -11,6 +11,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use crate::net::common_name;
+
 /// Whether the certificate must be for the host that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameCheck {
@@ -82,7 +84,11 @@ impl ServerCertVerifier for ChainVerifier {
     ) -> Result<ServerCertVerified, Error> {
         self.verify_chain(end_entity, intermediates, now)?;
         if self.names == NameCheck::Full {
-            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            let named = verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name);
+            named.or_else(|error| match common_name::is_for(end_entity, server_name) {
+                true => Ok(()),
+                false => Err(error),
+            })?;
         }
         Ok(ServerCertVerified::assertion())
     }

@@ -36,6 +36,7 @@ impl Pool {
             ticket.amend(&terms.target.to_string(), config.min);
         }
         self.state.borrow_mut().set_sizes(config.max, config.reserve, config.queue_len_max);
+        self.interner.borrow_mut().limits = config.statements;
         *self.terms.borrow_mut() = Rc::new(terms);
         if let Some(secret) = secret {
             self.renew_secret(secret);
@@ -73,7 +74,7 @@ impl Terms {
     fn connects_as(&self, other: &Self) -> bool {
         self.target.is_same_server(&other.target)
             && self.database_on_server == other.database_on_server
-            && self.config.statements_max == other.config.statements_max
+            && self.config.statements == other.config.statements
             && self.config.max_lifetime == other.config.max_lifetime
     }
 }

@@ -72,8 +72,8 @@ pub async fn connect_apart(
     login.own = Some(parameters);
     let dialed = dial(&terms.target, &login).await;
     let dialed = dialed.map_err(|error| AcquireError::NoServer(Rc::new(error)))?;
-    let statements_max = terms.config.statements_max;
-    let mut server = Box::new(Server::new(dialed, Arc::clone(&terms.target), statements_max));
+    let limits = terms.config.statements;
+    let mut server = Box::new(Server::new(dialed, Arc::clone(&terms.target), limits));
     server.schema = pool.interner.borrow().schema().clone();
     pool.state.borrow_mut().lend().map_err(|Full(max)| AcquireError::Full(max))?;
     Ok(PooledServer::new(server, pool))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backend::statement::StatementLimits;
 use crate::pool::overdue::Timeouts;
 
 /// When a client gives its server connection back.
@@ -97,8 +98,8 @@ pub struct Config {
     pub test: Test,
     /// How long clients may take.
     pub timeouts: Timeouts,
-    /// Named statements kept on each server connection.
-    pub statements_max: usize,
+    /// How much is kept of prepared statements.
+    pub statements: StatementLimits,
     /// Requests that may wait at once.
     pub queue_len_max: usize,
     /// Pools (pairs of database and user) that a worker keeps at most.
@@ -123,7 +124,7 @@ impl Default for Config {
             max_lifetime: Duration::from_secs(3_600),
             test: Test::default(),
             timeouts: Timeouts::default(),
-            statements_max: 200,
+            statements: StatementLimits::default(),
             queue_len_max: 10_000,
             pools_max: 1_000,
         }

@@ -110,8 +110,7 @@ async fn attempt(pool: &Rc<Pool>) -> Result<Box<Server>, ConnectError> {
         tracing::info!(pool = %pool.key, after_ms = failing.since.elapsed().as_millis(), "the server is back");
     }
     let config = &terms.config;
-    let mut server =
-        Box::new(Server::new(dialed, Arc::clone(&terms.target), config.statements_max));
+    let mut server = Box::new(Server::new(dialed, Arc::clone(&terms.target), config.statements));
     server.retires_at = server.created_at.checked_add(lifetime(config.max_lifetime, chance()));
     server.schema = pool.interner.borrow().schema().clone();
     pool.greetings.borrow_mut().learn(&server);

@@ -108,10 +108,12 @@ impl Pool {
         chores: mpsc::UnboundedSender<Chore>,
     ) -> Rc<Self> {
         let config = &spec.terms.config;
+        let mut interner = Interner::new(spec.schema);
+        interner.limits = config.statements;
         let state = PoolState::new(config.max, config.queue_len_max).with_reserve(config.reserve);
         Rc::new(Self {
             key,
-            interner: RefCell::new(Interner::new(spec.schema)),
+            interner: RefCell::new(interner),
             roster: Roster::new(spec.counters),
             greetings: RefCell::default(),
             outage: RefCell::default(),

@@ -68,7 +68,11 @@ pub struct PoolView {
     pub clients: Vec<ClientView>,
     /// Each server connection; empty unless asked for.
     pub servers: Vec<ServerView>,
-    /// Each shared prepared statement; empty unless asked for.
+    /// How many prepared statements its clients share.
+    pub statements_len: usize,
+    /// Bytes of memory that they take, about.
+    pub statements_bytes: usize,
+    /// Each of them; empty unless asked for.
     pub statements: Vec<StatementView>,
 }
 
@@ -179,6 +183,8 @@ pub struct StatementView {
     pub query: String,
     /// Clients and server connections that have it.
     pub used_by: usize,
+    /// Bytes of memory that it takes, about.
+    pub bytes: usize,
 }
 
 impl Registry {
@@ -240,7 +246,7 @@ impl Moment {
 
 fn view(pool: &Rc<Pool>, detail: Detail, now: Moment) -> PoolView {
     let (clients, servers) = (pool.roster.clients(), pool.roster.servers());
-    let state = pool.state.borrow();
+    let (state, interner) = (pool.state.borrow(), pool.interner.borrow());
     let active = servers.iter().filter(|vitals| vitals.client.get() != 0).count();
     let cancelled = |vitals: &&Rc<Vitals>| vitals.client.get() == 0 && vitals.cancels.get() > 0;
     let being_cancelled = servers.iter().filter(cancelled).count();
@@ -262,6 +268,8 @@ fn view(pool: &Rc<Pool>, detail: Detail, now: Moment) -> PoolView {
         clients: Vec::new(),
         servers: Vec::new(),
         statements: Vec::new(),
+        statements_len: interner.len(),
+        statements_bytes: interner.bytes(),
     };
     if detail != Detail::Figures {
         view.clients = clients.iter().map(|entry| client(entry, now)).collect();
@@ -272,7 +280,7 @@ fn view(pool: &Rc<Pool>, detail: Detail, now: Moment) -> PoolView {
             servers.iter().map(|vitals| server(vitals, is_idle(vitals), &clients, now)).collect();
     }
     if detail == Detail::Statements {
-        view.statements = pool.interner.borrow().statements().map(statement).collect();
+        view.statements = interner.statements().map(statement).collect();
     }
     view
 }
@@ -336,5 +344,6 @@ fn statement(statement: &Rc<crate::backend::statement::Statement>) -> StatementV
         query: String::from_utf8_lossy(query).into_owned(),
         // One is the interner's own.
         used_by: Rc::strong_count(statement).saturating_sub(1),
+        bytes: statement.memory_len(),
     }
 }

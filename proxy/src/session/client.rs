@@ -2,6 +2,7 @@
 //!
 //! Must not know server connections.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -17,6 +18,8 @@ use crate::pool::counters::{Count, Counters};
 use crate::pool::greeting::Greeting;
 use crate::router::command::Reset;
 use crate::router::holds::Holds;
+use crate::session::replay::Replay;
+use crate::session::statement_limit::StatementLimit;
 use crate::session::statements::Statements;
 use crate::wire::buffer::Buffer;
 use crate::wire::error_response::error_response;
@@ -46,8 +49,12 @@ pub struct Client {
     pub holds: Holds,
     /// A RESET on its way, or one that was run and whose effect the server connection still has to be given.
     pub reset: Resetting,
-    /// What the client tried to prepare twice, until no reply is owed any more.
-    pub clashes: Vec<Clash>,
+    /// What certain names in errors of the server mean, until no reply is owed any more.
+    pub words: Vec<Word>,
+    /// Names in DEALLOCATE statements that the server is to run, until no reply is owed any more.
+    pub dropping: VecDeque<Box<[u8]>>,
+    /// What is sent again should a statement's shape have changed.
+    pub replay: Replay,
     /// What the proxy does with requests that it did not pass to a server.
     pub refusal: Refusal,
     /// Bytes of a message that are still to be dropped unread.
@@ -107,13 +114,22 @@ impl Resetting {
     }
 }
 
-/// One name that stands for a statement already.
+/// One name on servers that an error may contain.
 #[derive(Debug)]
-pub struct Clash {
-    /// The client's name for it.
-    pub name: Box<[u8]>,
+pub struct Word {
     /// The name on servers.
     pub on_server: Box<[u8]>,
+    /// What to tell the client.
+    pub meaning: Meaning,
+}
+
+/// What a name in an error means.
+#[derive(Debug)]
+pub enum Meaning {
+    /// The statement that the client calls by this name.
+    Name(Box<[u8]>),
+    /// That the proxy refuses a Parse.
+    Refused(StatementLimit),
 }
 
 /// Requests that the proxy refused itself are to be answered as a server would.
@@ -140,7 +156,9 @@ impl Client {
             statements: Statements::default(),
             holds: Holds::NONE,
             reset: Resetting::No,
-            clashes: Vec::new(),
+            words: Vec::new(),
+            dropping: VecDeque::new(),
+            replay: Replay::No,
             refusal: Refusal::None,
             discarding: 0,
             counters: Rc::default(),

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use crate::backend::dial::{BackendKey, Dialed};
 use crate::backend::server::Server;
 use crate::backend::settings::Settings;
-use crate::backend::statement::Interner;
+use crate::backend::statement::{Interner, StatementLimits};
 use crate::backend::target::{self, Address, Target};
 use crate::net::socket::{Peer, Socket};
 use crate::net::stream::{ClientStream, ServerStream};
@@ -49,7 +49,8 @@ impl Pair {
         let settings = Rc::new(Settings::from_reported(&dialed.parameters));
         let greeting = Greeting { settings, parameters: Rc::new(dialed.parameters.clone()) };
         let target = Arc::new(Target::new(&target::Config::default()).unwrap());
-        let (client, server) = (Client::new(stream, greeting), Server::new(dialed, target, 2));
+        let limits = StatementLimits { server_len: 2, ..StatementLimits::default() };
+        let (client, server) = (Client::new(stream, greeting), Server::new(dialed, target, limits));
         Ok(Self { client, server, interner: Rc::clone(interner), next_unnamed: 0 })
     }
 

@@ -12,9 +12,11 @@ use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::overdue::Overdue;
 use crate::router::command::Reset;
 use crate::router::holds::Holds;
-use crate::session::client::{Clash, Client, Resetting, Unsure};
+use crate::session::client::{Client, Resetting, Unsure};
+use crate::session::error_words::reworded;
+use crate::session::replay::Replay;
 use crate::wire::buffer::Buffer;
-use crate::wire::error_response::{ServerError, error_response};
+use crate::wire::error_response::{ServerError, error_response, is_changed_shape};
 use crate::wire::greeting::{parameter_status, ready_for_query};
 use crate::wire::header::{HEADER_LEN, Header};
 use crate::wire::outstanding::{Answer, Disposition, Expect, LocalReply, Owed};
@@ -78,17 +80,16 @@ impl Downstream<'_> {
         if present < total && total <= buffer.capacity() {
             return Ok(false);
         }
-        if let Some(replaced) = self.replace(tag, &unseen[..present]) {
-            self.observe(tag, &unseen[..present]);
-            self.client.down.skip(buffer, present);
-            self.client.down.insert(buffer).extend_from_slice(&replaced);
-            return Ok(true);
-        }
+        let replaced = self.replace(tag, &unseen[..present]);
         let answer = self.observe(tag, &unseen[..present]);
-        match answer.disposition {
-            Disposition::Forward => self.client.down.forward(buffer, present, total),
+        match (answer.disposition, replaced) {
+            (Disposition::Forward, None) => self.client.down.forward(buffer, present, total),
+            (Disposition::Forward, Some(replaced)) => {
+                self.client.down.skip(buffer, present);
+                self.client.down.insert(buffer).extend_from_slice(&replaced);
+            }
             // What the proxy asks for itself is answered by messages of a few bytes, so it is whole here.
-            Disposition::Swallow => self.client.down.skip(buffer, present),
+            (Disposition::Swallow, _) => self.client.down.skip(buffer, present),
         }
         Ok(true)
     }
@@ -111,8 +112,16 @@ impl Downstream<'_> {
         if tag == BackendTag::ReadyForQuery && answer.disposition == Disposition::Forward {
             self.client.count_query(self.server.status());
             if !self.server.outstanding.is_owed() {
-                self.client.clashes.clear();
+                self.client.words.clear();
+                self.client.dropping.clear();
             }
+        }
+        // The server goes on: what was kept in case that it would not is of no more use.
+        if answer.completed.is_some()
+            && answer.disposition == Disposition::Forward
+            && matches!(self.client.replay, Replay::Armed(_) | Replay::Described)
+        {
+            self.client.replay = Replay::No;
         }
         answer
     }
@@ -127,12 +136,20 @@ impl Downstream<'_> {
                 self.begin_reset(&Reset::All);
             }
             Some(b"DEALLOCATE ALL\0") => self.client.statements.clear(),
+            Some(b"DEALLOCATE\0") => self.drop_named(),
             Some(b"RESET\0") => {
                 if let Resetting::Sent(reset) = self.client.reset.clone() {
                     self.begin_reset(&reset);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The server has run a DEALLOCATE of a name.
+    fn drop_named(&mut self) {
+        if let Some(name) = self.client.dropping.pop_front() {
+            self.client.statements.forget(&name);
         }
     }
 
@@ -162,13 +179,18 @@ impl Downstream<'_> {
             BackendTag::ErrorResponse if self.is_overdue(message) => {
                 self.overdue.map(|overdue| error_response(&overdue))
             }
-            BackendTag::ErrorResponse => self.rename(message),
+            BackendTag::ErrorResponse if self.begin_replay(message) => Some(Vec::new()),
+            BackendTag::ErrorResponse => reworded(self.client, message),
             BackendTag::ParameterStatus => {
                 let reset = &self.client.reset;
                 let resetting = matches!(reset, Resetting::Run { .. } | Resetting::Unsure(_));
                 let (name, _) = parameter(message)?;
                 (is_report(name) || resetting && !is_fact(name)).then(Vec::new)
             }
+            // The end of what the proxy asked itself says nothing about the client's requests.
+            BackendTag::ReadyForQuery if self.server.outstanding.is_swallowing() => None,
+            BackendTag::ParameterDescription => self.skip_described(message),
+            BackendTag::ReadyForQuery if self.end_replay(message) => Some(Vec::new()),
             BackendTag::ReadyForQuery => self.end_reset(message),
             _ => None,
         }
@@ -179,14 +201,42 @@ impl Downstream<'_> {
         self.overdue.is_some() && ServerError::read(message).sqlstate == SqlState::QUERY_CANCELED
     }
 
-    /// An error about a name that is taken, with the client's name in it.
-    fn rename(&mut self, message: &[u8]) -> Option<Vec<u8>> {
-        let names = |clash: &Clash| {
-            message.windows(clash.on_server.len()).any(|window| *window == *clash.on_server)
-        };
-        let index = self.client.clashes.iter().position(names)?;
-        let clash = self.client.clashes.remove(index);
-        Some(renamed(message, &clash.on_server, &clash.name))
+    /// True for the error that makes the proxy send a sequence again. What the client has sent behind it was answered or
+    /// not even sent.
+    fn begin_replay(&mut self, message: &[u8]) -> bool {
+        if !matches!(self.client.replay, Replay::Armed(_)) {
+            return false;
+        }
+        let replay = std::mem::take(&mut self.client.replay);
+        if let Replay::Armed(kept) = replay
+            && is_changed_shape(message)
+            && self.server.status() == TransactionStatus::Idle
+        {
+            self.client.replay = Replay::Refused(kept);
+        }
+        !self.client.replay.is_no()
+    }
+
+    /// The client has it already. One longer than a buffer is not here whole, and is given twice.
+    fn skip_described(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        let is_whole = Header::read(message)?.message_len() == message.len();
+        let is_known = matches!(self.client.replay, Replay::Described);
+        (is_known && is_whole).then(|| {
+            self.client.replay = Replay::No;
+            Vec::new()
+        })
+    }
+
+    fn end_replay(&mut self, message: &[u8]) -> bool {
+        if !matches!(self.client.replay, Replay::Refused(_)) {
+            return false;
+        }
+        let is_idle = message.get(HEADER_LEN) == Some(&b'I');
+        match std::mem::take(&mut self.client.replay) {
+            Replay::Refused(kept) if is_idle => self.client.send_again(&kept),
+            _ => return false,
+        }
+        true
     }
 
     /// What a client is told at the end of a RESET: the values that are now others, as PostgreSQL reports them.
@@ -249,21 +299,6 @@ pub fn changes_told(from: &Settings, to: &Settings, reported: &Settings) -> Vec<
         .filter(|(name, value)| from.get(name) != Some(*value) && reported.contains(name))
         .flat_map(|(name, value)| parameter_status(name, value))
         .collect()
-}
-
-/// The message with one name in it replaced, in every field.
-fn renamed(message: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let (mut body, mut rest) = (Vec::new(), message.get(HEADER_LEN..).unwrap_or_default());
-    while let Some(at) = rest.windows(from.len()).position(|window| window == from) {
-        body.extend_from_slice(&rest[..at]);
-        body.extend_from_slice(to);
-        rest = &rest[at + from.len()..];
-    }
-    body.extend_from_slice(rest);
-    let mut bytes = message[..1].to_vec();
-    bytes.extend((body.len() as u32 + 4).to_be_bytes());
-    bytes.extend(body);
-    bytes
 }
 
 /// What PostgreSQL says to anything but ROLLBACK in a failed transaction.

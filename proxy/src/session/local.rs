@@ -3,15 +3,13 @@
 //! A client that only prepares must not wait while all server connections are busy: pgbench, for one, prepares while
 //! its other connections hold them, and would wait for itself. Must not know servers.
 
-use std::rc::Rc;
-
-use crate::backend::statement::{Interner, Statement};
+use crate::backend::statement::Interner;
 use crate::router::command::deallocated;
-use crate::router::holds::Holds;
+use crate::router::names::name_uses;
 use crate::session::client::Client;
 use crate::session::downstream::{CLOSE_COMPLETE, DEALLOCATE_COMPLETE, PARSE_COMPLETE};
 use crate::session::request::drop_message;
-use crate::session::statements::{Named, STATEMENTS_MAX};
+use crate::session::statements::Named;
 use crate::wire::frontend::{Parse, Subject, read_subject};
 use crate::wire::greeting::ready_for_query;
 use crate::wire::header::{HEADER_LEN, Header};
@@ -19,7 +17,7 @@ use crate::wire::tag::{FrontendTag, TransactionStatus};
 
 /// What one message changes.
 enum Change {
-    Parse(Box<[u8]>, Rc<Statement>, Holds),
+    Parse(Box<[u8]>, Named),
     Close(Box<[u8]>),
     CloseNothing,
     Deallocate(Box<[u8]>),
@@ -65,10 +63,11 @@ fn read_parse(client: &Client, interner: &Interner, message: &[u8]) -> Option<Ch
     let parse = Parse::read(message).ok()?;
     let is_free = !parse.name.is_empty()
         && client.statements.get(parse.name).is_none()
-        && client.statements.len() < STATEMENTS_MAX;
+        && client.statements.is_below(&interner.limits, parse.body);
     let statement = interner.proven(parse.body, client.search_path()).filter(|_| is_free)?;
     let holds = client.holds_of(parse.query());
-    Some(Change::Parse(parse.name.into(), statement, holds))
+    let named = Named::new(statement, holds, name_uses(parse.query()));
+    Some(Change::Parse(parse.name.into(), named))
 }
 
 fn read_close(client: &Client, message: &[u8]) -> Option<Change> {
@@ -91,8 +90,8 @@ fn read_deallocate(client: &Client, message: &[u8]) -> Option<Change> {
 fn apply(client: &mut Client, change: Change) -> &'static [u8] {
     let statements = &mut client.statements;
     match change {
-        Change::Parse(name, statement, holds) => {
-            statements.parse(&name, Named { statement, holds });
+        Change::Parse(name, named) => {
+            statements.parse(&name, named);
             statements.settle();
             &PARSE_COMPLETE
         }

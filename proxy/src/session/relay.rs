@@ -21,6 +21,9 @@ use crate::session::meter::Meter;
 use crate::session::slot::Slot;
 use crate::session::upstream::{Upstream, UpstreamError, Wish};
 
+/// Bytes of answers that may wait for the client to read, before nothing more is read from it.
+const ANSWERS_LEN_MAX: usize = 256 * 1024;
+
 /// How a relay ended.
 #[derive(Debug)]
 pub enum RelayEnd {
@@ -104,10 +107,18 @@ impl Relay<'_> {
             if let Some(end) = self.due_reset() {
                 return Poll::Ready(end);
             }
+            if self.client.has_to_send_again() {
+                continue;
+            }
             // What waited for the replies that have just come goes on.
             let is_ready_owed = self.server.outstanding.is_ready_owed();
             let waits = is_ready_owed || self.client.reset.keeps_back(is_ready_owed);
-            if wish != Wish::Wait || waits {
+            let goes_on = match wish {
+                Wish::Wait => !waits,
+                Wish::Rest => !self.is_behind(),
+                Wish::Continue | Wish::Leave => false,
+            };
+            if !goes_on {
                 return Poll::Pending;
             }
         }
@@ -116,6 +127,9 @@ impl Relay<'_> {
     /// Client to server, as far as both sockets go without waiting.
     fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<Wish, RelayEnd> {
         loop {
+            if self.is_behind() {
+                return Ok(Wish::Rest);
+            }
             let wish = self.decide()?;
             if wish == Wish::Leave {
                 self.keep_unsent();
@@ -141,6 +155,11 @@ impl Relay<'_> {
                 }
             }
         }
+    }
+
+    /// INVARIANT I7: answers that the proxy gives itself meet no back-pressure of a server.
+    fn is_behind(&self) -> bool {
+        self.client.down.outbox.unsent().len() > ANSWERS_LEN_MAX
     }
 
     fn decide(&mut self) -> Result<Wish, RelayEnd> {

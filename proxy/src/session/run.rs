@@ -272,7 +272,7 @@ impl Session {
         self.open.slot.rest();
         let holds = std::mem::take(&mut self.client.holds);
         let is_held = !holds.is_none() || !server.reasons().is_empty();
-        if is_held || self.mode() == PoolMode::Session {
+        if is_held || server.prepared.has_own() || self.mode() == PoolMode::Session {
             server.taint = Taint::Dirty;
         }
         self.client.settings = match std::mem::take(&mut self.client.reset) {
@@ -365,7 +365,9 @@ impl ClientFacing for SessionEnd {
             Self::Refused(UpstreamError::StatementTooLong(_)) => {
                 Some("Pass large values as parameters instead of in the statement's text.".into())
             }
-            Self::Refused(_) => Some("Close prepared statements that are no longer used.".into()),
+            Self::Refused(UpstreamError::TooManyRequests) => {
+                Some("Send a Sync and read the answers before sending more.".into())
+            }
             _ => None,
         }
     }

@@ -2,15 +2,15 @@
 //!
 //! Must not know which server has which statement.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use crate::backend::server::UnnamedId;
-use crate::backend::statement::Statement;
+use crate::backend::statement::{Interner, Statement, StatementLimits};
 use crate::router::holds::Holds;
-
-/// Named statements that one client may have.
-pub const STATEMENTS_MAX: usize = 10_000;
+use crate::router::names::NameUse;
+use crate::session::statement_limit::StatementLimit;
 
 /// One name of the client.
 #[derive(Clone, Debug)]
@@ -19,6 +19,30 @@ pub struct Named {
     pub statement: Rc<Statement>,
     /// What running it leaves behind in the session.
     pub holds: Holds,
+    /// What its text does with names of prepared statements; none for nearly all.
+    pub uses: Option<Rc<[NameUse]>>,
+    /// What the client knows of its shape.
+    pub shape: Cell<Shape>,
+}
+
+impl Named {
+    /// A statement just parsed.
+    pub fn new(statement: Rc<Statement>, holds: Holds, uses: Vec<NameUse>) -> Self {
+        let uses = (!uses.is_empty()).then(|| uses.into());
+        Self { statement, holds, uses, shape: Cell::default() }
+    }
+}
+
+/// What a client knows of the columns that a statement gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// Nothing yet: it has only prepared it.
+    #[default]
+    Untold,
+    /// It was told, or may have been.
+    Told,
+    /// Nothing, and the shared statement has one that holds no more.
+    Outdated,
 }
 
 /// The unnamed statement, kept so that another server connection can get it too.
@@ -46,6 +70,8 @@ struct Kept {
     names: HashMap<Box<[u8]>, Named>,
     pending: VecDeque<Pending>,
     unnamed: Option<Unnamed>,
+    /// Bytes that the named statements take, about.
+    bytes: usize,
 }
 
 /// A change that an error in the pipeline makes void; in the order of the requests.
@@ -84,11 +110,70 @@ impl Statements {
         self.len() == 0
     }
 
+    /// The limit that one more statement with this body would exceed.
+    pub fn exceeded(
+        &self,
+        interner: &mut Interner,
+        body: &[u8],
+        path: &str,
+    ) -> Option<StatementLimit> {
+        let limits = interner.limits;
+        let shared = StatementLimit::SharedBytes(limits.shared_bytes);
+        let own = self.exceeded_by(&limits, body);
+        own.or_else(|| (!interner.has_room(body, path)).then_some(shared))
+    }
+
+    /// Whether the client may have one more statement with this body.
+    pub fn is_below(&self, limits: &StatementLimits, body: &[u8]) -> bool {
+        self.exceeded_by(limits, body).is_none()
+    }
+
+    fn exceeded_by(&self, limits: &StatementLimits, body: &[u8]) -> Option<StatementLimit> {
+        let bytes = self.0.as_ref().map_or(0, |kept| kept.bytes);
+        if self.len() >= limits.client_len {
+            return Some(StatementLimit::ClientLen(limits.client_len));
+        }
+        let is_over = bytes + body.len() > limits.client_bytes;
+        is_over.then_some(StatementLimit::ClientBytes(limits.client_bytes))
+    }
+
     /// A Parse of this name is on its way.
     pub fn parse(&mut self, name: &[u8], named: Named) {
         let kept = self.kept();
-        kept.names.insert(name.into(), named);
+        kept.insert(name.into(), named);
         kept.pending.push_back(Pending::Parse(name.into()));
+    }
+
+    /// All names, each with its statement.
+    pub fn all(&self) -> Vec<(Box<[u8]>, Rc<Statement>)> {
+        let names = self.0.iter().flat_map(|kept| &kept.names);
+        names.map(|(name, named)| (name.clone(), Rc::clone(&named.statement))).collect()
+    }
+
+    /// A name that stands for the statement of this name on servers, or did until a moment ago.
+    pub fn name_of(&self, on_server: &[u8]) -> Option<&[u8]> {
+        let kept = self.0.as_ref()?;
+        let closing = kept.pending.iter().filter_map(|pending| match pending {
+            Pending::Close(name, named) => Some((name, named)),
+            Pending::Parse(_) => None,
+        });
+        let mut names = closing.chain(&kept.names);
+        let found = names.find(|(_, named)| *named.statement.name == *on_server);
+        found.map(|(name, _)| &**name)
+    }
+
+    /// The shape that the shared statement of this name has holds no more.
+    pub fn outdate(&self, name: &[u8]) {
+        if let Some(named) = self.get(name) {
+            named.shape.set(Shape::Outdated);
+        }
+    }
+
+    /// The name is gone, as after a DEALLOCATE that the server has run.
+    pub fn forget(&mut self, name: &[u8]) {
+        if let Some(kept) = &mut self.0 {
+            kept.remove(name);
+        }
     }
 
     /// The name stands for another of the shared statements, of the same text.
@@ -101,7 +186,7 @@ impl Statements {
     /// A Close of this name is on its way. False when the client has no such name.
     pub fn close(&mut self, name: &[u8]) -> bool {
         let Some(kept) = &mut self.0 else { return false };
-        let Some((name, named)) = kept.names.remove_entry(name) else { return false };
+        let Some((name, named)) = kept.remove(name) else { return false };
         kept.pending.push_back(Pending::Close(name, named));
         true
     }
@@ -123,8 +208,8 @@ impl Statements {
             return;
         }
         match change {
-            Pending::Parse(name) => drop(kept.names.remove(&name)),
-            Pending::Close(name, named) => drop(kept.names.insert(name, named)),
+            Pending::Parse(name) => drop(kept.remove(&name)),
+            Pending::Close(name, named) => kept.insert(name, named),
         }
     }
 
@@ -132,6 +217,7 @@ impl Statements {
     pub fn clear(&mut self) {
         if let Some(kept) = &mut self.0 {
             kept.names.clear();
+            kept.bytes = 0;
         }
     }
 
@@ -156,13 +242,27 @@ impl Statements {
     }
 }
 
+impl Kept {
+    fn insert(&mut self, name: Box<[u8]>, named: Named) {
+        self.bytes += name.len() + named.statement.body.len();
+        if let Some(old) = self.names.insert(name.clone(), named) {
+            self.bytes -= name.len() + old.statement.body.len();
+        }
+    }
+
+    fn remove(&mut self, name: &[u8]) -> Option<(Box<[u8]>, Named)> {
+        let (name, named) = self.names.remove_entry(name)?;
+        self.bytes -= name.len() + named.statement.body.len();
+        Some((name, named))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::statement::Interner;
 
     fn named(interner: &mut Interner, text: &[u8]) -> Named {
-        Named { statement: interner.intern(text, ""), holds: Holds::NONE }
+        Named::new(interner.intern(text, ""), Holds::NONE, Vec::new())
     }
 
     #[test]
@@ -197,5 +297,35 @@ mod tests {
         statements.revert();
         statements.revert();
         assert!(statements.get(b"b").is_none());
+    }
+
+    #[test]
+    fn limits_are_kept_in_number_and_bytes() {
+        let (mut interner, mut statements) = (Interner::default(), Statements::default());
+        interner.limits.client_len = 2;
+        interner.limits.client_bytes = 30;
+        statements.parse(b"a", named(&mut interner, &[b'a'; 20]));
+        let exceeded = statements.exceeded(&mut interner, &[b'b'; 20], "");
+        assert_eq!(exceeded, Some(StatementLimit::ClientBytes(30)));
+        assert_eq!(statements.exceeded(&mut interner, &[b'b'; 9], ""), None);
+        statements.parse(b"b", named(&mut interner, &[b'b'; 1]));
+        let exceeded = statements.exceeded(&mut interner, b"c", "");
+        assert_eq!(exceeded, Some(StatementLimit::ClientLen(2)));
+        statements.revert();
+        assert_eq!(statements.exceeded(&mut interner, &[b'c'; 28], ""), None, "the bytes are free");
+    }
+
+    #[test]
+    fn a_name_is_found_by_that_on_servers_while_its_close_is_on_the_way() {
+        let (mut interner, mut statements) = (Interner::default(), Statements::default());
+        let first = named(&mut interner, b"select 1\0\0\0");
+        let on_server = first.statement.name.clone();
+        statements.parse(b"a", first);
+        statements.settle();
+        assert_eq!(statements.name_of(&on_server), Some(&b"a"[..]));
+        statements.close(b"a");
+        assert_eq!(statements.name_of(&on_server), Some(&b"a"[..]));
+        statements.settle();
+        assert_eq!(statements.name_of(&on_server), None);
     }
 }

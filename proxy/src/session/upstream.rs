@@ -7,12 +7,13 @@ use std::rc::Rc;
 
 use crate::backend::server::{Server, prepare};
 use crate::backend::settings::SEARCH_PATH;
-use crate::backend::statement::Interner;
+use crate::backend::statement::{Interner, Statement};
 use crate::pool::PoolMode;
 use crate::router::command::{deallocated, ends_with_reset_all, reset, resets};
 use crate::router::holds::Holds;
-use crate::session::client::{Clash, Client, Resetting, Unsure};
-use crate::session::statements::{Named, STATEMENTS_MAX};
+use crate::router::names::name_uses;
+use crate::session::client::{Client, Meaning, Resetting, Unsure, Word};
+use crate::session::statements::Named;
 use crate::wire::buffer::Buffer;
 use crate::wire::frontend::{
     BindHead, Parse, Subject, query_of, read_subject, write_bind_head, write_parse, write_subject,
@@ -24,6 +25,9 @@ use crate::wire::tag::FrontendTag;
 /// The longest Parse that is looked at whole, in bytes. A longer one streams through and holds the connection.
 const PARSE_LEN_MAX: usize = 16 * 1024 * 1024;
 
+/// Requests that may be unanswered at once: what the proxy answers itself meets no back-pressure of a server.
+const REQUESTS_MAX: usize = 1_000_000;
+
 /// What the client wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
@@ -31,6 +35,8 @@ pub enum Wish {
     Continue,
     /// Wait with what it sent last until a RESET before it is over.
     Wait,
+    /// Wait until it has read more of the answers that it has been given.
+    Rest,
     /// It said goodbye.
     Leave,
 }
@@ -41,9 +47,9 @@ pub enum UpstreamError {
     /// They are no message.
     #[error("{0}")]
     Frame(#[from] FrameError),
-    /// It prepared more than is kept for it.
-    #[error("too many prepared statements on one connection (limit {STATEMENTS_MAX})")]
-    TooManyStatements,
+    /// It asks on and on without reading what the proxy answers, or without a Sync.
+    #[error("too many requests are unanswered on one connection (limit {REQUESTS_MAX})")]
+    TooManyRequests,
     /// A named statement is too long to be shared.
     #[error(
         "a prepared statement of {0} bytes is longer than the proxy keeps (limit {PARSE_LEN_MAX})"
@@ -66,11 +72,11 @@ pub struct Upstream<'a> {
 }
 
 /// One message as far as it was read.
-struct Message {
+pub(super) struct Message {
     header: Header,
     tag: FrontendTag,
     /// Bytes of it in the buffer.
-    present: usize,
+    pub(super) present: usize,
 }
 
 impl Message {
@@ -97,6 +103,9 @@ impl Upstream<'_> {
                 continue;
             }
             let Some(message) = self.next_message(buffer)? else { return Ok(Wish::Continue) };
+            if self.server.outstanding.len() >= REQUESTS_MAX {
+                return Err(UpstreamError::TooManyRequests);
+            }
             if message.tag == FrontendTag::Terminate {
                 return Ok(Wish::Leave);
             }
@@ -129,10 +138,23 @@ impl Upstream<'_> {
     }
 
     /// What follows a RESET must meet the settings that the client's session goes back to; and a RESET is sent when
-    /// nothing is unanswered, so that its ReadyForQuery is known.
+    /// nothing is unanswered, so that its ReadyForQuery is known. So is SQL that needs the client's own names, and what
+    /// follows a sequence that may have to be sent again.
     fn keeps_back(&self, buffer: &Buffer, message: &Message) -> bool {
         let is_ready_owed = self.server.outstanding.is_ready_owed();
-        self.client.reset.keeps_back(is_ready_owed) || is_ready_owed && self.resets(buffer, message)
+        let keeps = || {
+            !self.client.replay.is_no()
+                || self.resets(buffer, message)
+                || self.asks_by_name(buffer, message)
+        };
+        self.client.reset.keeps_back(is_ready_owed) || is_ready_owed && keeps()
+    }
+
+    fn asks_by_name(&self, buffer: &Buffer, message: &Message) -> bool {
+        let seen = &self.server.up.unseen(buffer)[..message.present];
+        message.tag == FrontendTag::Query
+            && self.mode == PoolMode::Transaction
+            && !self.name_uses(query_of(&seen[HEADER_LEN..])).is_empty()
     }
 
     fn resets(&self, buffer: &Buffer, message: &Message) -> bool {
@@ -180,7 +202,7 @@ impl Upstream<'_> {
     }
 
     /// Records what a message that needs no closer look will be answered with.
-    fn owe(&mut self, tag: FrontendTag) {
+    pub(super) fn owe(&mut self, tag: FrontendTag) {
         let expect = match tag {
             FrontendTag::Parse => Expect::Parse(None),
             FrontendTag::Bind => Expect::Bind,
@@ -206,19 +228,29 @@ impl Upstream<'_> {
     fn query(&mut self, buffer: &mut Buffer, message: &Message) {
         let seen = &self.server.up.unseen(buffer)[HEADER_LEN..message.present];
         let sql = seen.strip_suffix(b"\0").unwrap_or(seen);
+        let mut uses = Vec::new();
         if let Some(reset) = reset(sql).filter(|_| self.server.is_at_rest()) {
             self.client.reset = Resetting::Sent(reset);
         } else if self.mode == PoolMode::Transaction {
             if let Some(name) = deallocated(sql)
+                && !self.server.outstanding.is_in_sequence()
                 && self.client.statements.close(&name)
             {
+                if self.server.prepared.has_own() {
+                    self.take_back(buffer, &name);
+                    self.sync(buffer);
+                }
                 return self.answer(buffer, message, LocalReply::Deallocated);
             }
             self.client.holds = self.client.holds.with(self.query_holds(sql, message));
+            uses = self.name_uses(sql);
         }
         if self.client.reset == Resetting::No && resets(sql) {
             let frees = if ends_with_reset_all(sql) { Holds::SETTING } else { Holds::NONE };
             self.begin_unsure(frees);
+        }
+        if !uses.is_empty() {
+            self.give(buffer, &uses);
         }
         self.client.statements.drop_unnamed();
         self.server.unnamed = None;
@@ -259,9 +291,17 @@ impl Upstream<'_> {
             return Ok(());
         }
         let path = self.server.settings.get(SEARCH_PATH).unwrap_or_default();
-        let holds = self.client.holds_of(parse.query());
-        let (name, statement) = (parse.name.to_vec(), self.interner.intern(parse.body, path));
-        self.parse_named(buffer, message, &name, Named { statement, holds })
+        let (name, exceeded) =
+            (parse.name.to_vec(), self.client.statements.exceeded(self.interner, parse.body, path));
+        let is_new = self.client.statements.get(&name).is_none();
+        if let Some(limit) = exceeded.filter(|_| is_new) {
+            self.refuse(buffer, message, limit);
+            return Ok(());
+        }
+        let (holds, uses) = (self.client.holds_of(parse.query()), name_uses(parse.query()));
+        let statement = self.interner.intern(parse.body, path);
+        self.parse_named(buffer, message, &name, Named::new(statement, holds, uses));
+        Ok(())
     }
 
     fn parse_unnamed(&mut self, body: &[u8]) {
@@ -273,42 +313,28 @@ impl Upstream<'_> {
         self.server.unnamed = Some(*self.next_unnamed);
     }
 
-    fn parse_named(
-        &mut self,
-        buffer: &mut Buffer,
-        message: &Message,
-        name: &[u8],
-        named: Named,
-    ) -> Result<(), UpstreamError> {
+    fn parse_named(&mut self, buffer: &mut Buffer, message: &Message, name: &[u8], named: Named) {
         if let Some(taken) = self.client.statements.get(name) {
             let taken = Rc::clone(&taken.statement);
-            let clash = Clash { name: name.into(), on_server: taken.name.clone() };
-            self.client.clashes.push(clash);
-            self.parse_again(buffer, message, &taken);
-            return Ok(());
+            let meaning = Meaning::Name(name.into());
+            self.client.words.push(Word { on_server: taken.name.clone(), meaning });
+            return self.parse_again(buffer, message, &taken);
         }
-        if self.client.statements.len() >= STATEMENTS_MAX {
-            return Err(UpstreamError::TooManyStatements);
+        if self.holds_names() {
+            self.give_new(buffer, name, &named.statement.body);
         }
         let statement = Rc::clone(&named.statement);
         self.client.statements.parse(name, named);
         if self.server.prepared.touch(statement.id) {
-            self.answer(buffer, message, LocalReply::ParseComplete);
-            return Ok(());
+            return self.answer(buffer, message, LocalReply::ParseComplete);
         }
         self.server.up.skip(buffer, message.present);
         prepare(self.server, &statement, Owed::forward(Expect::Parse(Some(statement.id))));
-        Ok(())
     }
 
     /// The name is taken: the server says so itself (42P05), being sent a name that is taken there too. It says first
     /// what else is wrong with the new statement.
-    fn parse_again(
-        &mut self,
-        buffer: &mut Buffer,
-        message: &Message,
-        taken: &Rc<crate::backend::statement::Statement>,
-    ) {
+    fn parse_again(&mut self, buffer: &mut Buffer, message: &Message, taken: &Rc<Statement>) {
         let unseen = &self.server.up.unseen(buffer)[HEADER_LEN..message.present];
         let name_end = unseen.iter().position(|&byte| byte == 0).unwrap_or_default();
         let body = unseen[name_end + 1..].to_vec();
@@ -347,9 +373,22 @@ impl Upstream<'_> {
         if self.statement_resets(head.statement) {
             self.begin_unsure(Holds::NONE);
         }
+        match self.bound_uses(head.statement) {
+            Some(uses) => {
+                self.give(buffer, &uses);
+                self.bind_known(buffer, message)
+            }
+            None => self.bind_known(buffer, message),
+        }
+    }
+
+    fn bind_known(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
+        let unseen = &self.server.up.unseen(buffer)[..message.present];
+        let head = BindHead::read(unseen).ok_or(FrameError::Body(b'B'))?;
         if head.statement.is_empty() {
             self.bind_unnamed(buffer);
         } else if let Some(named) = self.named(head.statement) {
+            self.keep_first_use(buffer, head.statement, &named);
             let (portal, len) = (head.portal.to_vec(), head.len);
             if self.server.report.is_none() {
                 self.client.holds = self.client.holds.with(named.holds);
@@ -366,20 +405,6 @@ impl Upstream<'_> {
         self.owe(FrontendTag::Bind);
         self.forward(buffer, message);
         Ok(())
-    }
-
-    /// The client's statement of this name. Under another search path than the one it was prepared by, PostgreSQL looks its
-    /// names up again (`RevalidateCachedQuery`): it then is another of the shared statements.
-    fn named(&mut self, name: &[u8]) -> Option<Named> {
-        let named = self.client.statements.get(name)?;
-        let path = self.server.settings.get(SEARCH_PATH).unwrap_or_default();
-        if *named.statement.search_path == *path {
-            return Some(named.clone());
-        }
-        let statement = self.interner.intern(&named.statement.body, path);
-        let named = Named { statement, holds: named.holds };
-        self.client.statements.replace(name, named.clone());
-        Some(named)
     }
 
     /// INVARIANT I6: the unnamed statement that the server has may be another client's.
@@ -406,11 +431,28 @@ impl Upstream<'_> {
     fn describe(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
         let unseen = &self.server.up.unseen(buffer)[..message.present];
         let (subject, name) = read_subject(unseen)?;
+        match self.bound_uses(name).filter(|_| subject == Subject::Statement) {
+            Some(uses) => {
+                self.give(buffer, &uses);
+                self.describe_known(buffer, message)
+            }
+            None => self.describe_known(buffer, message),
+        }
+    }
+
+    fn describe_known(
+        &mut self,
+        buffer: &mut Buffer,
+        message: &Message,
+    ) -> Result<(), UpstreamError> {
+        let unseen = &self.server.up.unseen(buffer)[..message.present];
+        let (subject, name) = read_subject(unseen)?;
         let skipping = self.server.outstanding.is_skipping();
         if subject == Subject::Statement && !skipping {
             if name.is_empty() {
                 self.bind_unnamed(buffer);
             } else if let Some(named) = self.named(name) {
+                self.keep_first_use(buffer, name, &named);
                 self.server.up.skip(buffer, message.present);
                 self.ensure(&named.statement);
                 self.owe(FrontendTag::Describe);
@@ -431,6 +473,8 @@ impl Upstream<'_> {
                 self.client.statements.drop_unnamed();
                 self.server.unnamed = None;
             } else if self.client.statements.close(name) {
+                let name = name.to_vec();
+                self.take_back(buffer, &name);
                 self.answer(buffer, message, LocalReply::CloseComplete);
                 return Ok(());
             }
@@ -441,7 +485,7 @@ impl Upstream<'_> {
     }
 
     /// Makes sure that the server has the statement. The flow's run so far is in the outbox already.
-    fn ensure(&mut self, statement: &Rc<crate::backend::statement::Statement>) {
+    fn ensure(&mut self, statement: &Rc<Statement>) {
         let owed = Owed::swallow(Expect::Parse(Some(statement.id)));
         prepare(self.server, statement, owed);
     }

@@ -90,6 +90,14 @@ impl ServerError {
     }
 }
 
+/// Whether an ErrorResponse says that a prepared statement would give other columns now than when it was prepared. Its text
+/// may be translated, the function that raises it (utils/cache/plancache.c) is not.
+pub fn is_changed_shape(message: &[u8]) -> bool {
+    let body = message.get(HEADER_LEN..).unwrap_or_default();
+    field(body, b'R').is_some_and(|routine| routine == "RevalidateCachedQuery")
+        && field(body, b'C').is_some_and(|code| code == SqlState::FEATURE_NOT_SUPPORTED.as_str())
+}
+
 fn field(mut body: &[u8], code: u8) -> Option<String> {
     loop {
         let (&found, rest) = body.split_first().filter(|(found, _)| **found != 0)?;

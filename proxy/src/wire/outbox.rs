@@ -30,6 +30,11 @@ impl Outbox {
         if self.bytes.capacity() == 0 {
             self.bytes = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
         }
+        // One that is filled while it is being sent may never become empty.
+        if self.sent > KEEP_LEN_MAX && self.sent > self.bytes.len() / 2 {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
+        }
         &mut self.bytes
     }
 
@@ -70,6 +75,18 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_sent_takes_no_room_for_ever() {
+        let mut outbox = Outbox::default();
+        outbox.push(b"first");
+        for _ in 0..100 {
+            outbox.push(&[7; KEEP_LEN_MAX]);
+            outbox.consume(KEEP_LEN_MAX);
+        }
+        assert_eq!(outbox.unsent(), [7; 5]);
+        assert!(outbox.bytes.capacity() < 8 * KEEP_LEN_MAX);
+    }
 
     #[test]
     fn sends_from_the_front_and_is_empty_at_the_end() {

@@ -118,6 +118,8 @@ enum Pipeline {
 #[derive(Debug, Default)]
 pub struct Outstanding {
     queue: VecDeque<Owed>,
+    /// Those in the queue that a ReadyForQuery ends.
+    ready_len: usize,
     copy_in: CopyIn,
     pipeline: Pipeline,
     sequence: Sequence,
@@ -147,6 +149,7 @@ impl Outstanding {
             expect if expect.ends_with_ready() => Sequence::Ended,
             _ => Sequence::Open,
         };
+        self.ready_len += usize::from(owed.expect.ends_with_ready());
         self.queue.push_back(owed);
         true
     }
@@ -168,7 +171,9 @@ impl Outstanding {
     /// Takes note of a reply and says who gets it. Entries that an error makes void are handed to `on_void`.
     pub fn reply(&mut self, tag: BackendTag, on_void: &mut dyn FnMut(Owed)) -> Answer {
         match tag {
-            BackendTag::Other | BackendTag::ParameterStatus => Answer::FORWARD,
+            BackendTag::Other | BackendTag::ParameterStatus | BackendTag::ParameterDescription => {
+                Answer::FORWARD
+            }
             BackendTag::ReadyForQuery => self.ready(on_void),
             BackendTag::ErrorResponse => self.fail(on_void),
             BackendTag::CopyInResponse | BackendTag::CopyBothResponse => self.begin_copy_in(),
@@ -196,6 +201,16 @@ impl Outstanding {
         self.queue.is_empty() && is_running && !self.is_in_sequence()
     }
 
+    /// How many replies are still to come.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// True when no reply is still to come.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// True when a reply of any kind is still to come.
     pub fn is_owed(&self) -> bool {
         !self.queue.is_empty()
@@ -213,7 +228,18 @@ impl Outstanding {
 
     /// True when a ReadyForQuery is on its way: a Sync, Query or FunctionCall is unanswered.
     pub fn is_ready_owed(&self) -> bool {
-        self.queue.iter().any(|owed| owed.expect.ends_with_ready())
+        self.ready_len > 0
+    }
+
+    /// True when what is answered next was asked by the proxy itself.
+    pub fn is_swallowing(&self) -> bool {
+        self.queue.front().is_some_and(|owed| owed.disposition == Disposition::Swallow)
+    }
+
+    /// True when only the proxy's own replies stand before what is asked next.
+    pub fn is_next(&self) -> bool {
+        let is_local = |owed: &Owed| matches!(owed.expect, Expect::Local(_));
+        !self.is_in_sequence() && self.queue.iter().all(is_local)
     }
 
     fn ready(&mut self, on_void: &mut dyn FnMut(Owed)) -> Answer {
@@ -221,6 +247,7 @@ impl Outstanding {
         self.pipeline = Pipeline::Running;
         while let Some(owed) = self.queue.pop_front() {
             if owed.expect.ends_with_ready() {
+                self.ready_len -= 1;
                 return Answer::completing(owed);
             }
             on_void(owed);
@@ -229,7 +256,8 @@ impl Outstanding {
     }
 
     /// In a simple query ReadyForQuery follows by itself. In an extended one the server throws away everything
-    /// up to the next Sync, simple queries and function calls included (`ignore_till_sync`).
+    /// up to the next Sync, simple queries and function calls included (`ignore_till_sync`). The error is for who sent
+    /// the Sync: what the proxy asks for by itself may fail.
     fn fail(&mut self, on_void: &mut dyn FnMut(Owed)) -> Answer {
         self.copy_in = CopyIn::No;
         let Some(head) = self.queue.front() else { return Answer::FORWARD };
@@ -238,8 +266,9 @@ impl Outstanding {
         }
         while let Some(owed) = self.queue.front() {
             if owed.expect == Expect::Sync {
-                return Answer::FORWARD;
+                return Answer { disposition: owed.disposition, completed: None };
             }
+            self.ready_len -= usize::from(owed.expect.ends_with_ready());
             on_void(*owed);
             self.queue.pop_front();
         }
@@ -257,6 +286,7 @@ impl Outstanding {
             index += 1;
             index > blind || owed.expect != Expect::Sync
         });
+        self.ready_len = self.queue.iter().filter(|owed| owed.expect.ends_with_ready()).count();
         self.copy_in = if end.is_some() { CopyIn::No } else { CopyIn::Reading };
         Answer::FORWARD
     }

@@ -90,6 +90,8 @@ pub enum BackendTag {
     ErrorResponse,
     /// `n`
     NoData,
+    /// `t`
+    ParameterDescription,
     /// `S`
     ParameterStatus,
     /// `1`
@@ -116,6 +118,7 @@ impl BackendTag {
             b'I' => Self::EmptyQueryResponse,
             b'E' => Self::ErrorResponse,
             b'n' => Self::NoData,
+            b't' => Self::ParameterDescription,
             b'S' => Self::ParameterStatus,
             b'1' => Self::ParseComplete,
             b's' => Self::PortalSuspended,

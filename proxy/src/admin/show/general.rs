@@ -88,11 +88,14 @@ pub(super) fn lists(facts: &Facts<'_>) -> Vec<Row> {
 pub(super) fn memory(snapshots: &[Snapshot]) -> Vec<Row> {
     let clients: usize = pools::all(snapshots).map(|pool| pool.clients_len).sum();
     let servers: usize = pools::all(snapshots).map(pools::servers_len).sum();
+    let statements: usize = pools::all(snapshots).map(|pool| pool.statements_len).sum();
+    let bytes: usize = pools::all(snapshots).map(|pool| pool.statements_bytes).sum();
     let kept = |name: &str, size: usize, used: usize| row![name, size, used, 0_u32, size * used];
     let resident = resident_bytes();
     vec![
         kept("client_entry", size_of::<ClientEntry>(), clients),
         kept("server", size_of::<Server>(), servers),
+        row!["prepared_statement", None::<u32>, statements, 0_u32, bytes],
         row!["process", None::<u32>, None::<u32>, None::<u32>, resident],
     ]
 }

@@ -58,8 +58,14 @@ pub(super) const USERS: [Column; 5] = [
 ];
 
 /// PgBouncer has no such table.
-pub(super) const PREPARED: [Column; 5] =
-    [("database", Text), ("user", Text), ("name", Text), ("query", Text), ("used_by", Int)];
+pub(super) const PREPARED: [Column; 6] = [
+    ("database", Text),
+    ("user", Text),
+    ("name", Text),
+    ("query", Text),
+    ("used_by", Int),
+    ("bytes", Int),
+];
 
 pub(super) fn pools(snapshots: &[Snapshot]) -> Vec<Row> {
     all(snapshots).map(pool).collect()
@@ -110,7 +116,8 @@ pub(super) fn prepared(snapshots: &[Snapshot]) -> Vec<Row> {
         let key = &pool.key;
         let rows = pool.statements.iter().map(|statement| {
             let (name, query) = (statement.name.as_str(), statement.query.as_str());
-            row![key.database.as_str(), key.user.as_str(), name, query, statement.used_by]
+            let (used_by, bytes) = (statement.used_by, statement.bytes);
+            row![key.database.as_str(), key.user.as_str(), name, query, used_by, bytes]
         });
         rows.collect()
     };

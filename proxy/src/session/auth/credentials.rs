@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lru::LruCache;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::backend::secret::{KEY_LEN, Password};
 use crate::backend::target::Target;
@@ -18,6 +18,13 @@ use crate::session::auth::verifier::{ScramVerifier, Verifier, random};
 
 /// Verifiers kept at most. One takes about 200 bytes.
 const CACHE_LEN_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("10,000 is not zero");
+
+/// For how long a verifier is taken for the latest without asking: a password that was changed before counts at the first
+/// login. So PostgreSQL is asked ten times a second at most about one user, however many logins there are.
+const FRESH_FOR: Duration = Duration::from_millis(100);
+
+/// How long a login waits to hear of a changed password, when a verifier is known that may still be right.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Settings of authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +38,7 @@ pub struct Config {
     pub query: Option<String>,
     /// The database that the query runs in.
     pub database: String,
-    /// How long a verifier is trusted before it is read again.
+    /// How long a verifier is trusted when PostgreSQL cannot be asked for the latest.
     pub cache_ttl: Duration,
     /// Logins whose password is given.
     pub users: Vec<User>,
@@ -73,7 +80,18 @@ pub struct Credentials {
 
 struct Cached {
     read_at: Instant,
+    asked_at: Instant,
     credential: Arc<Credential>,
+}
+
+/// What the cache has of a user.
+enum Known {
+    /// Nothing that may be relied on.
+    Nothing,
+    /// What was right until a while ago.
+    Aged(Arc<Credential>),
+    /// What is right, or is being asked for by somebody else.
+    Fresh(Arc<Credential>),
 }
 
 impl Credentials {
@@ -97,11 +115,32 @@ impl Credentials {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn find(&self, user: &str) -> Result<Option<Arc<Credential>>, LookupError> {
-        if let Some(credential) = self.given.get(user).cloned().or_else(|| self.cached(user)) {
+        if let Some(credential) = self.given.get(user).cloned() {
             return Ok(Some(credential));
         }
         let Some(query) = &self.query else { return Ok(None) };
-        let Some(text) = query.verifier(user).await? else { return Ok(None) };
+        match self.known(user) {
+            Known::Fresh(credential) => Ok(Some(credential)),
+            Known::Nothing => self.read(query, user).await,
+            // SCRAM cannot begin again with another salt, so a changed password must be known before it begins.
+            Known::Aged(credential) => {
+                match timeout(REFRESH_PATIENCE, self.read(query, user)).await {
+                    Ok(Ok(latest)) => Ok(latest),
+                    Ok(Err(_)) | Err(_) => Ok(Some(credential)),
+                }
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        query: &AuthQuery,
+        user: &str,
+    ) -> Result<Option<Arc<Credential>>, LookupError> {
+        let Some(text) = query.verifier(user).await? else {
+            self.lock().pop(user);
+            return Ok(None);
+        };
         let Some(verifier) = Verifier::parse(&text) else {
             tracing::warn!(
                 user,
@@ -110,7 +149,8 @@ impl Credentials {
             return Ok(None);
         };
         let credential = Arc::new(Credential { verifier, password: None });
-        let cached = Cached { read_at: Instant::now(), credential: Arc::clone(&credential) };
+        let now = Instant::now();
+        let cached = Cached { read_at: now, asked_at: now, credential: Arc::clone(&credential) };
         self.lock().put(user.to_owned(), cached);
         Ok(Some(credential))
     }
@@ -128,10 +168,19 @@ impl Credentials {
         ScramVerifier::mock(user, &self.mock_key)
     }
 
-    fn cached(&self, user: &str) -> Option<Arc<Credential>> {
+    /// Whoever finds a verifier that is not fresh asks for all.
+    fn known(&self, user: &str) -> Known {
         let mut cache = self.lock();
-        let cached = cache.get(user)?;
-        (cached.read_at.elapsed() < self.cache_ttl).then(|| Arc::clone(&cached.credential))
+        let Some(cached) = cache.get_mut(user) else { return Known::Nothing };
+        let credential = Arc::clone(&cached.credential);
+        if cached.read_at.elapsed() >= self.cache_ttl {
+            return Known::Nothing;
+        }
+        if cached.asked_at.elapsed() < FRESH_FOR {
+            return Known::Fresh(credential);
+        }
+        cached.asked_at = Instant::now();
+        Known::Aged(credential)
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<String, Cached>> {

@@ -1,0 +1,189 @@
+//! The statements that one server connection has, least recently used first to go.
+//!
+//! Must not know which client uses which statement.
+
+use std::rc::Rc;
+
+use lru::LruCache;
+
+use crate::backend::statement::{Standing, Statement, StatementLimits};
+use crate::wire::outstanding::StatementId;
+
+/// Statements under a client's own names, which the next client must not meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Own {
+    #[default]
+    None,
+    Some,
+}
+
+/// All of them, bounded in number and in bytes of their texts.
+#[derive(Debug)]
+pub struct Prepared {
+    statements: LruCache<StatementId, Held>,
+    bytes: usize,
+    /// Evicted, while the Close is on its way: an error in the pipeline can make it void.
+    closing: Vec<Held>,
+    /// Whether statements may be there under the names of the client that is being served.
+    own: Own,
+    limits: StatementLimits,
+}
+
+impl Prepared {
+    /// An empty cache.
+    pub fn new(limits: StatementLimits) -> Self {
+        let (closing, own) = (Vec::new(), Own::None);
+        Self { statements: LruCache::unbounded(), bytes: 0, closing, own, limits }
+    }
+
+    /// How many the server has.
+    pub fn len(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// True when the server has none.
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+
+    /// True when the server has it; it is then the most recently used.
+    pub fn touch(&mut self, id: StatementId) -> bool {
+        self.statements.get(&id).is_some()
+    }
+
+    /// Notes that the server has it, or will have when the Parse just sent succeeds.
+    pub fn insert(&mut self, statement: Rc<Statement>) {
+        self.put(Held::new(statement));
+    }
+
+    /// Notes that the server has accepted it.
+    pub fn accepted(&mut self, id: StatementId) {
+        if let Some(Held(statement)) = self.statements.peek(&id) {
+            statement.standing.set(Standing::Proven);
+        }
+    }
+
+    /// Notes that the server does not have it after all.
+    pub fn remove(&mut self, id: StatementId) {
+        if let Some(Held(statement)) = &self.statements.pop(&id) {
+            self.bytes -= statement.body.len();
+        }
+    }
+
+    /// A statement to close so that one of `len` bytes fits; it is no longer counted. None when there is room.
+    pub fn evict(&mut self, len: usize) -> Option<Rc<Statement>> {
+        let StatementLimits { server_len, server_bytes, .. } = self.limits;
+        if self.statements.len() < server_len.max(1) && self.bytes + len <= server_bytes {
+            return None;
+        }
+        self.begin_closing()
+    }
+
+    /// The next statement to close so that there is none.
+    pub fn begin_closing(&mut self) -> Option<Rc<Statement>> {
+        let (_, held) = self.statements.pop_lru()?;
+        let statement = Rc::clone(&held.0);
+        self.bytes -= statement.body.len();
+        self.closing.push(held);
+        Some(statement)
+    }
+
+    /// Notes that the server has closed an evicted statement.
+    pub fn closed(&mut self, id: StatementId) {
+        self.closing.retain(|held| held.0.id != id);
+    }
+
+    /// Notes that the server ignored the Close of an evicted statement, and so still has it.
+    pub fn keep(&mut self, id: StatementId) {
+        if let Some(index) = self.closing.iter().position(|held| held.0.id == id) {
+            let held = self.closing.swap_remove(index);
+            self.put(held);
+        }
+    }
+
+    /// Notes that the server gets a statement under a name of the client.
+    pub fn give_own(&mut self) {
+        self.own = Own::Some;
+    }
+
+    /// True when the server may have statements under names of the client.
+    pub fn has_own(&self) -> bool {
+        self.own == Own::Some
+    }
+
+    /// True when a text is about one of them, in quotes.
+    pub fn is_named_in(&self, text: &str) -> bool {
+        let name = text.split('"').nth(1).unwrap_or_default().as_bytes();
+        self.statements.iter().any(|(_, held)| *held.0.name == *name)
+    }
+
+    /// Notes that the server dropped everything.
+    pub fn clear(&mut self) {
+        self.statements.clear();
+        self.own = Own::None;
+        self.bytes = 0;
+    }
+
+    fn put(&mut self, held: Held) {
+        self.bytes += held.0.body.len();
+        if let Some(old) = self.statements.put(held.0.id, held) {
+            self.bytes -= old.0.body.len();
+        }
+    }
+}
+
+/// Counts the server connection among those that have the statement.
+#[derive(Debug)]
+struct Held(Rc<Statement>);
+
+impl Held {
+    fn new(statement: Rc<Statement>) -> Self {
+        statement.servers.set(statement.servers.get() + 1);
+        Self(statement)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.servers.set(self.0.servers.get().saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::statement::Interner;
+
+    fn limited(server_len: usize, server_bytes: usize) -> Prepared {
+        let limits = StatementLimits::default();
+        Prepared::new(StatementLimits { server_len, server_bytes, ..limits })
+    }
+
+    #[test]
+    fn the_least_recently_used_statement_is_evicted() {
+        let (mut interner, mut prepared) = (Interner::default(), limited(2, 1_000));
+        let [a, b] = [b"a\0\0\0", b"b\0\0\0"].map(|body| interner.intern(body, ""));
+        prepared.insert(Rc::clone(&a));
+        assert!(prepared.evict(4).is_none());
+        prepared.insert(Rc::clone(&b));
+        assert!(prepared.touch(a.id));
+        assert_eq!(prepared.evict(4).map(|statement| statement.id), Some(b.id));
+        assert!(!prepared.touch(b.id));
+        assert_eq!((a.servers.get(), b.servers.get()), (1, 1), "the Close is on its way");
+        prepared.closed(b.id);
+        assert_eq!(b.servers.get(), 0);
+    }
+
+    #[test]
+    fn as_many_are_evicted_as_the_bytes_of_the_next_need() {
+        let (mut interner, mut prepared) = (Interner::default(), limited(100, 30));
+        for byte in 0..3 {
+            prepared.insert(interner.intern(&[byte; 10], ""));
+        }
+        assert!(prepared.evict(0).is_none());
+        let evicted = std::iter::from_fn(|| prepared.evict(15)).count();
+        assert_eq!((evicted, prepared.len()), (2, 1));
+        // One that is longer than all may be stands alone.
+        assert_eq!(std::iter::from_fn(|| prepared.evict(99)).count(), 1);
+    }
+}

@@ -1,0 +1,126 @@
+//! Long pipelines of the extended protocol, with errors in places: byte for byte what PostgreSQL answers.
+
+use harness::message;
+
+use crate::conversation::{Turn, assert_same, simple, turn};
+
+fn run(sql: &str) -> Vec<u8> {
+    [message::parse("", sql), message::bind("", &[]), message::execute("", 0)].concat()
+}
+
+/// These bytes, answered by so many ReadyForQuery.
+fn answered_by(syncs: usize, bytes: Vec<u8>) -> Vec<Turn> {
+    let mut turns = vec![(bytes, b'Z')];
+    turns.resize(syncs, (Vec::new(), b'Z'));
+    turns
+}
+
+#[tokio::test]
+async fn a_hundred_syncs_in_flight_with_errors_in_some() {
+    let step = |number: usize| {
+        let body = match number % 10 {
+            3 => run("select 1/0"),
+            5 => message::bind("missing", &[]),
+            6 => [
+                message::parse("s", "select 'again'"),
+                message::bind("s", &[]),
+                message::execute("", 0),
+            ]
+            .concat(),
+            7 => [message::bind("s", &[]), message::execute("", 0), message::close(b'S', "s")]
+                .concat(),
+            8 => message::execute("gone", 0),
+            9 => [
+                message::parse(&format!("n{number}"), "select $1::int"),
+                message::bind(&format!("n{number}"), &["x"]),
+            ]
+            .concat(),
+            _ => run(&format!("select {number}")),
+        };
+        [body, message::sync()].concat()
+    };
+    let pipeline: Vec<u8> = (0..100).flat_map(step).collect();
+    let answers = assert_same(&answered_by(100, pipeline)).await;
+    assert_eq!(answers.iter().filter(|answer| answer.tag == b'E').count(), 40);
+}
+
+#[tokio::test]
+async fn an_error_undoes_what_its_pipeline_did_before_and_no_more() {
+    let mut turns = vec![simple("create table t (id int)")];
+    let pipeline = [
+        run("insert into t values (1)"),
+        message::sync(),
+        run("insert into t values (2)"),
+        run("select 1/0"),
+        run("insert into t values (3)"),
+        message::sync(),
+        run("insert into t values (4)"),
+        message::sync(),
+    ];
+    turns.extend(answered_by(3, pipeline.concat()));
+    // A simple query behind messages without a Sync is in the same implicit transaction.
+    turns.push(turn(&[run("insert into t values (5)"), message::query("select 1/0")]));
+    turns.push(turn(&[run("insert into t values (6)"), message::query("select 'ends it'")]));
+    turns.push(simple("select array_agg(id) from t"));
+    assert_same(&turns).await;
+}
+
+#[tokio::test]
+async fn simple_queries_are_skipped_behind_an_error_up_to_the_sync() {
+    assert_same(&[
+        turn(&[run("select 1/0"), message::query("select 'skipped'"), message::sync()]),
+        simple("select 'served'"),
+        ([message::bind("missing", &[]), message::flush()].concat(), b'E'),
+        turn(&[
+            message::query("select 'skipped'"),
+            message::parse("s", "select 1"),
+            message::sync(),
+        ]),
+        turn(&[message::bind("s", &[]), message::sync()]),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn answers_that_a_flush_brings_before_the_sync() {
+    assert_same(&[
+        ([message::parse("a", "select 1"), message::flush()].concat(), b'1'),
+        ([message::parse("b", "select 1"), message::flush()].concat(), b'1'),
+        ([message::close(b'S', "a"), message::flush()].concat(), b'3'),
+        ([message::bind("b", &[]), message::flush()].concat(), b'2'),
+        ([message::execute("", 0), message::flush()].concat(), b'C'),
+        ([message::bind("a", &[]), message::flush()].concat(), b'E'),
+        turn(&[message::sync()]),
+        turn(&[message::sync(), message::query("select 1")]),
+        (Vec::new(), b'Z'),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_parsed_closed_and_parsed_again_in_one_pipeline() {
+    let parse = |sql: &str| message::parse("s", sql);
+    let look = [message::bind("s", &[]), message::execute("", 0)].concat();
+    assert_same(&[
+        turn(&[
+            parse("select 1"),
+            look.clone(),
+            message::close(b'S', "s"),
+            parse("select 2"),
+            look.clone(),
+            message::sync(),
+        ]),
+        turn(&[
+            message::close(b'S', "s"),
+            parse("select 1"),
+            parse("select 3"),
+            look.clone(),
+            message::sync(),
+        ]),
+        turn(&[look.clone(), message::sync()]),
+        // The Close is skipped: the statement lives.
+        turn(&[run("select 1/0"), message::close(b'S', "s"), message::sync()]),
+        turn(&[look, message::sync()]),
+    ])
+    .await;
+}
