@@ -12,7 +12,7 @@ use std::task::{Context, Waker};
 use taskmaster_proxy::backend::dial::{BackendKey, Dialed};
 use taskmaster_proxy::backend::server::{Server, Taint};
 use taskmaster_proxy::backend::settings::Settings;
-use taskmaster_proxy::backend::statement::Interner;
+use taskmaster_proxy::backend::statement::{Interner, StatementLimits};
 use taskmaster_proxy::backend::target::{self, Address, Target};
 use taskmaster_proxy::net::socket::{Detached, Peer, Socket};
 use taskmaster_proxy::net::stream::{ClientStream, ServerStream};
@@ -101,7 +101,8 @@ impl Scene {
         let settings = Rc::new(Settings::from_reported(&dialed.parameters));
         let parameters = Rc::new(dialed.parameters.clone());
         let interner = Interner::default();
-        let mut server = Server::new(dialed, target(), STATEMENTS_MAX);
+        let limits = StatementLimits { server_len: STATEMENTS_MAX, ..StatementLimits::default() };
+        let mut server = Server::new(dialed, target(), limits);
         server.schema = interner.schema().clone();
         let side = || Side {
             client: Client::new(

@@ -138,6 +138,26 @@ async fn named_statements_and_their_errors() {
 }
 
 #[tokio::test]
+async fn what_others_have_prepared_is_refused_in_a_failed_transaction_too() {
+    let parse = |name: &str, sql: &str| [message::parse(name, sql), message::sync()].concat();
+    let run = |name: &str| [message::bind(name, &[]), message::execute("", 0), message::sync()];
+    assert_same(&[
+        turn(&[parse("one", "select 1")]),
+        turn(&[parse("end", "rollback")]),
+        simple("begin"),
+        simple("select 1/0"),
+        turn(&[parse("two", "select 1")]),
+        turn(&run("two")),
+        turn(&run("one")),
+        turn(&[parse("again", "rollback")]),
+        turn(&run("again")),
+        turn(&[parse("two", "select 1")]),
+        turn(&run("two")),
+    ])
+    .await;
+}
+
+#[tokio::test]
 async fn a_statement_parsed_in_a_pipeline_that_failed_before_it_does_not_exist() {
     let fail = [message::parse("", "select 1/0"), message::bind("", &[]), message::execute("", 0)];
     assert_same(&[

@@ -185,6 +185,11 @@ impl Server {
         self.status == TransactionStatus::Idle && self.is_answered()
     }
 
+    /// True when it refuses everything but the end of its transaction (25P02).
+    pub fn has_failed(&self) -> bool {
+        self.status == TransactionStatus::Failed && self.is_answered()
+    }
+
     /// True when everything sent was answered, be it inside a transaction.
     pub fn is_answered(&self) -> bool {
         self.outstanding.is_settled() && self.up.is_clear() && self.passing == 0

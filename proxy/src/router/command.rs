@@ -75,6 +75,13 @@ pub fn ends_with_reset_all(sql: &[u8]) -> bool {
         .is_some_and(|last| reset(last) == Some(Reset::All))
 }
 
+/// Whether a failed transaction takes this statement (tcop/postgres.c, `IsTransactionExitStmt`).
+pub fn ends_transaction(sql: &[u8]) -> bool {
+    let first = Words::new(sql).next().unwrap_or_default();
+    let exits = ["COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE"];
+    exits.iter().any(|word| first.eq_ignore_ascii_case(word.as_bytes()))
+}
+
 /// A quick no for nearly all statements: false when the first word begins with none of these three letters. What begins
 /// with a comment, or with anything else that is no letter, may begin with any word.
 fn may_begin_with(statement: &[u8], starts: &[&[u8; 3]]) -> bool {

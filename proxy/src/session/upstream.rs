@@ -9,7 +9,7 @@ use crate::backend::server::{Server, prepare};
 use crate::backend::settings::SEARCH_PATH;
 use crate::backend::statement::{Interner, Statement};
 use crate::pool::PoolMode;
-use crate::router::command::{deallocated, ends_with_reset_all, reset, resets};
+use crate::router::command::{deallocated, ends_transaction, ends_with_reset_all, reset, resets};
 use crate::router::holds::Holds;
 use crate::router::names::name_uses;
 use crate::session::client::{Client, Meaning, Resetting, Unsure, Word};
@@ -324,6 +324,10 @@ impl Upstream<'_> {
             self.give_new(buffer, name, &named.statement.body);
         }
         let statement = Rc::clone(&named.statement);
+        let fails = self.server.has_failed() && !ends_transaction(query_of(&statement.body));
+        if fails && self.server.prepared.touch(statement.id) {
+            return self.parse_again(buffer, message, &statement);
+        }
         self.client.statements.parse(name, named);
         if self.server.prepared.touch(statement.id) {
             return self.answer(buffer, message, LocalReply::ParseComplete);
