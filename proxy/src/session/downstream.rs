@@ -42,6 +42,9 @@ pub struct Downstream<'a> {
 impl Downstream<'_> {
     /// Takes all replies from the server's buffer that can be decided on now.
     pub fn process(&mut self) -> Result<(), ServerFault> {
+        if self.server.buffer.is_none() && !self.server.outstanding.is_local_due() {
+            return Ok(());
+        }
         let mut buffer = self.server.buffer.take().unwrap_or_else(Buffer::take);
         let result = self.process_buffer(&mut buffer);
         if !buffer.is_empty() {

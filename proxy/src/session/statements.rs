@@ -6,11 +6,15 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
+use foldhash::fast::RandomState;
+
 use crate::backend::server::UnnamedId;
 use crate::backend::statement::{Interner, Statement, StatementLimits};
+use crate::router::command::resets;
 use crate::router::holds::Holds;
 use crate::router::names::NameUse;
 use crate::session::statement_limit::StatementLimit;
+use crate::wire::frontend::query_of;
 
 /// One name of the client.
 #[derive(Clone, Debug)]
@@ -21,6 +25,8 @@ pub struct Named {
     pub holds: Holds,
     /// What its text does with names of prepared statements; none for nearly all.
     pub uses: Option<Rc<[NameUse]>>,
+    /// Whether running it takes settings back.
+    pub resets: bool,
     /// What the client knows of its shape.
     pub shape: Cell<Shape>,
 }
@@ -29,7 +35,8 @@ impl Named {
     /// A statement just parsed.
     pub fn new(statement: Rc<Statement>, holds: Holds, uses: Vec<NameUse>) -> Self {
         let uses = (!uses.is_empty()).then(|| uses.into());
-        Self { statement, holds, uses, shape: Cell::default() }
+        let resets = resets(query_of(&statement.body));
+        Self { statement, holds, uses, resets, shape: Cell::default() }
     }
 }
 
@@ -67,7 +74,8 @@ pub struct Statements(Option<Box<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    names: HashMap<Box<[u8]>, Named>,
+    /// The hash is fast and seeded at random: these are looked up for each Bind, and the names are the client's.
+    names: HashMap<Box<[u8]>, Named, RandomState>,
     pending: VecDeque<Pending>,
     unnamed: Option<Unnamed>,
     /// Bytes that the named statements take, about.

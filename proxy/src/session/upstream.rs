@@ -172,7 +172,7 @@ impl Upstream<'_> {
         let statements = &self.client.statements;
         match name {
             b"" => statements.unnamed().is_some_and(|unnamed| resets(unnamed.query())),
-            _ => statements.get(name).is_some_and(|named| resets(query_of(&named.statement.body))),
+            _ => statements.get(name).is_some_and(|named| named.resets),
         }
     }
 

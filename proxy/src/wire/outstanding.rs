@@ -195,6 +195,12 @@ impl Outstanding {
         }
     }
 
+    /// True when [`Self::next_local`] has something to do.
+    pub fn is_local_due(&self) -> bool {
+        let head = self.queue.front();
+        head.is_some_and(|owed| matches!(owed.expect, Expect::Local(_) | Expect::CopyEnd))
+    }
+
     /// True when the server owes nothing, will not ignore what comes next and reads no COPY data.
     pub fn is_settled(&self) -> bool {
         let is_running = self.pipeline == Pipeline::Running && self.copy_in == CopyIn::No;
