@@ -62,6 +62,180 @@ COMMENT ON EXTENSION taskmaster IS 'Stored functions of Taskmaster: tasks, workf
 
 
 --
+-- Name: check_task_dependency(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.check_task_dependency() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    path uuid[];
+    prerequisite_status text;
+BEGIN
+    -- A task of this very transaction is seen by nobody else; while nothing waits for it, it cannot
+    -- close a cycle.
+    IF NEW.dependency_type = 'blocks'
+        AND (EXISTS (SELECT FROM taskmaster.task_dependencies WHERE depends_on = NEW.task_id)
+            OR NOT EXISTS (
+                SELECT FROM taskmaster.tasks
+                 WHERE id = NEW.task_id AND xmin = pg_current_xact_id()::xid))
+    THEN
+        UPDATE taskmaster.maintenance_state SET updated_at = clock_timestamp() WHERE key = 'task_dependencies';
+        path := taskmaster.dependency_path(NEW.depends_on, NEW.task_id);
+        IF path IS NOT NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = '23514',
+                MESSAGE = format('task %s cannot wait for %s, which waits for it', NEW.task_id, NEW.depends_on),
+                DETAIL = jsonb_build_object('path', NEW.task_id || path)::text,
+                HINT = 'Remove one of the dependencies on the path first.',
+                SCHEMA = 'taskmaster', TABLE = 'task_dependencies', CONSTRAINT = 'task_dependencies_acyclic';
+        END IF;
+    END IF;
+    -- Whether the other task has ended must not change until this edge can be seen. Rows are locked
+    -- in the order of their ids.
+    IF NEW.task_id < NEW.depends_on THEN
+        PERFORM FROM taskmaster.tasks WHERE id = NEW.task_id FOR NO KEY UPDATE;
+    END IF;
+    SELECT status INTO prerequisite_status FROM taskmaster.tasks WHERE id = NEW.depends_on FOR SHARE;
+    NEW.satisfied := coalesce(prerequisite_status = ANY (NEW.satisfied_by), false);
+    RETURN NEW;
+END
+$$;
+
+
+--
+-- Name: count_open_dependencies(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.count_open_dependencies() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    change record;
+    change_query CONSTANT text := 'SELECT task_id, sum(n)::integer AS n FROM (%s) AS one GROUP BY task_id
+        HAVING sum(n) <> 0 ORDER BY task_id';
+    added CONSTANT text := 'SELECT task_id, 1 AS n FROM added WHERE NOT satisfied AND dependency_type = ''blocks''';
+    removed CONSTANT text :=
+        'SELECT task_id, -1 AS n FROM removed WHERE NOT satisfied AND dependency_type = ''blocks''';
+BEGIN
+    FOR change IN EXECUTE format(change_query, CASE TG_OP
+        WHEN 'INSERT' THEN added
+        WHEN 'DELETE' THEN removed
+        ELSE added || ' UNION ALL ' || removed
+    END) LOOP
+        -- A counter that went astray is for check_integrity() to mend, not for the caller to trip on.
+        UPDATE taskmaster.tasks SET open_deps = greatest(open_deps + change.n, 0) WHERE id = change.task_id;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+
+
+--
+-- Name: count_open_gates(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.count_open_gates() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' AND OLD.resolved_at IS NULL THEN
+        UPDATE taskmaster.tasks SET open_gates = greatest(open_gates - 1, 0) WHERE id = OLD.task_id;
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.resolved_at IS NULL THEN
+        UPDATE taskmaster.tasks SET open_gates = open_gates + 1 WHERE id = NEW.task_id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+
+--
+-- Name: count_task_version(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.count_task_version() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    NEW.version := OLD.version + 1;
+    RETURN NEW;
+END
+$$;
+
+
+--
+-- Name: current_actor(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.current_actor() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SESSION_USER)::text;
+
+
+--
+-- Name: FUNCTION current_actor(); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.current_actor() IS 'Who acts: the name that the session logged in with';
+
+
+--
+-- Name: dependency_path(uuid, uuid); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.dependency_path(p_task_id uuid, p_target uuid) RETURNS uuid[]
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    path uuid[] := ARRAY[p_task_id];
+    -- Everything that waits for the target, the target included.
+    waiting uuid[];
+    next_task uuid;
+BEGIN
+    IF NOT EXISTS (
+        WITH RECURSIVE above(id) AS (
+            SELECT p_task_id
+            UNION
+            SELECT d.depends_on FROM above JOIN taskmaster.task_dependencies AS d ON d.task_id = above.id
+             WHERE d.dependency_type = 'blocks')
+        SELECT FROM above WHERE id = p_target)
+    THEN
+        RETURN NULL;
+    END IF;
+    waiting := ARRAY(
+        WITH RECURSIVE below(id) AS (
+            SELECT p_target
+            UNION
+            SELECT d.task_id FROM below JOIN taskmaster.task_dependencies AS d ON d.depends_on = below.id
+             WHERE d.dependency_type = 'blocks')
+        SELECT id FROM below);
+    WHILE path[cardinality(path)] <> p_target LOOP
+        SELECT d.depends_on INTO STRICT next_task
+          FROM taskmaster.task_dependencies AS d
+         WHERE d.task_id = path[cardinality(path)] AND d.dependency_type = 'blocks'
+           AND d.depends_on = ANY (waiting) AND d.depends_on <> ALL (path)
+         ORDER BY d.depends_on = p_target DESC, d.depends_on
+         LIMIT 1;
+        path := path || next_task;
+    END LOOP;
+    RETURN path;
+END
+$$;
+
+
+--
+-- Name: FUNCTION dependency_path(p_task_id uuid, p_target uuid); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.dependency_path(p_task_id uuid, p_target uuid) IS 'The tasks from one to another that it waits for, directly or not; null when it does not';
+
+
+--
 -- Name: ensure_partitions(integer); Type: FUNCTION; Schema: taskmaster; Owner: -
 --
 
@@ -140,6 +314,23 @@ COMMENT ON FUNCTION taskmaster.make_partition(p_table name, p_from date, p_to da
 
 
 --
+-- Name: refuse_rewriting(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.refuse_rewriting() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = '55000',
+        MESSAGE = pg_catalog.format('the history in taskmaster.%I is not rewritten', TG_TABLE_NAME),
+        DETAIL = pg_catalog.jsonb_build_object('table', TG_TABLE_NAME)::pg_catalog.text,
+        HINT = 'Only actor and payload of an event may be changed, to make a person unrecognisable.';
+END
+$$;
+
+
+--
 -- Name: set_updated_at(); Type: FUNCTION; Schema: taskmaster; Owner: -
 --
 
@@ -149,6 +340,24 @@ CREATE FUNCTION taskmaster.set_updated_at() RETURNS trigger
 BEGIN
     NEW.updated_at := pg_catalog.now();
     RETURN NEW;
+END
+$$;
+
+
+--
+-- Name: settle_task_dependencies(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.settle_task_dependencies() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE taskmaster.task_dependencies
+       SET satisfied = NOT satisfied
+     WHERE depends_on = NEW.id
+       AND satisfied <> coalesce(NEW.status = ANY (satisfied_by), false);
+    RETURN NULL;
 END
 $$;
 
@@ -222,6 +431,232 @@ CREATE TABLE taskmaster.api_access_logs_default (
 
 
 --
+-- Name: task_dependencies; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.task_dependencies (
+    task_id uuid NOT NULL,
+    depends_on uuid NOT NULL,
+    dependency_type character varying(50) DEFAULT 'blocks'::character varying NOT NULL,
+    satisfied_by text[] DEFAULT '{completed}'::text[] NOT NULL,
+    satisfied boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text DEFAULT taskmaster.current_actor(),
+    CONSTRAINT task_dependencies_dependency_type_check CHECK (((dependency_type)::text = ANY ((ARRAY['blocks'::character varying, 'related'::character varying])::text[]))),
+    CONSTRAINT task_dependencies_satisfied_by_check CHECK (((satisfied_by <@ ARRAY['completed'::text, 'failed'::text, 'cancelled'::text]) AND (cardinality(satisfied_by) > 0))),
+    CONSTRAINT task_dependencies_self_check CHECK ((task_id <> depends_on))
+)
+WITH (fillfactor='90');
+
+
+--
+-- Name: TABLE task_dependencies; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.task_dependencies IS 'Which task waits for which; "related" is for people and blocks nothing';
+
+
+--
+-- Name: task_gates; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.task_gates (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    task_id uuid NOT NULL,
+    gate_type character varying(50) NOT NULL,
+    await jsonb DEFAULT '{}'::jsonb NOT NULL,
+    due_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text DEFAULT taskmaster.current_actor(),
+    resolved_at timestamp with time zone,
+    resolved_by text,
+    result jsonb,
+    CONSTRAINT task_gates_due_at_check CHECK ((((gate_type)::text = 'timer'::text) = (due_at IS NOT NULL))),
+    CONSTRAINT task_gates_gate_type_check CHECK (((gate_type)::text = ANY ((ARRAY['gh:pr'::character varying, 'gh:run'::character varying, 'timer'::character varying, 'human'::character varying, 'integration'::character varying])::text[])))
+);
+
+
+--
+-- Name: TABLE task_gates; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.task_gates IS 'What a task waits for outside: a pull request, a CI run, a time, a person, a service';
+
+
+--
+-- Name: tasks; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.tasks (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    title character varying(255) NOT NULL,
+    description text,
+    requirements jsonb DEFAULT '[]'::jsonb,
+    status character varying(50) DEFAULT 'pending'::character varying,
+    priority integer DEFAULT 0,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now(),
+    assigned_to character varying(255),
+    repository_url character varying(500),
+    branch_name character varying(255),
+    pr_number integer,
+    metadata jsonb DEFAULT '{}'::jsonb,
+    type character varying(50) DEFAULT 'general'::character varying NOT NULL,
+    complexity_score integer DEFAULT 5,
+    affected_files jsonb DEFAULT '[]'::jsonb,
+    acceptance_criteria jsonb DEFAULT '[]'::jsonb,
+    parent_task_id uuid,
+    tags jsonb DEFAULT '[]'::jsonb,
+    estimated_hours numeric(8,2),
+    actual_hours numeric(8,2),
+    completed_at timestamp with time zone,
+    linear_issue_id character varying(255),
+    github_issue_number integer,
+    codegen_session_id character varying(255),
+    display_id bigint,
+    version bigint DEFAULT 1 NOT NULL,
+    tenant_id text,
+    created_by text DEFAULT taskmaster.current_actor(),
+    open_deps integer DEFAULT 0 NOT NULL,
+    open_gates integer DEFAULT 0 NOT NULL,
+    run_after timestamp with time zone,
+    attempt integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 3 NOT NULL,
+    claimed_by text,
+    claim_token bigint,
+    claim_expires_at timestamp with time zone,
+    heartbeat_at timestamp with time zone,
+    CONSTRAINT tasks_actual_hours_check CHECK ((actual_hours >= (0)::numeric)),
+    CONSTRAINT tasks_attempt_check CHECK ((attempt >= 0)),
+    CONSTRAINT tasks_claim_check CHECK ((((claim_expires_at IS NULL) = (claimed_by IS NULL)) AND ((claim_expires_at IS NULL) OR ((claim_token IS NOT NULL) AND ((status)::text = 'in_progress'::text))))),
+    CONSTRAINT tasks_completed_at_check CHECK (((completed_at IS NULL) OR ((status)::text = 'completed'::text))),
+    CONSTRAINT tasks_complexity_score_check CHECK (((complexity_score >= 1) AND (complexity_score <= 10))),
+    CONSTRAINT tasks_display_id_check CHECK ((display_id IS NOT NULL)),
+    CONSTRAINT tasks_estimated_hours_check CHECK ((estimated_hours >= (0)::numeric)),
+    CONSTRAINT tasks_github_issue_number_check CHECK ((github_issue_number > 0)),
+    CONSTRAINT tasks_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 100))),
+    CONSTRAINT tasks_open_deps_check CHECK ((open_deps >= 0)),
+    CONSTRAINT tasks_open_gates_check CHECK ((open_gates >= 0)),
+    CONSTRAINT tasks_parent_task_id_check CHECK ((parent_task_id <> id)),
+    CONSTRAINT tasks_pr_number_check CHECK ((pr_number > 0)),
+    CONSTRAINT tasks_priority_check CHECK (((priority >= 0) AND (priority <= 10))),
+    CONSTRAINT tasks_status_check CHECK (((status)::text = ANY ((ARRAY['pending'::character varying, 'in_progress'::character varying, 'review'::character varying, 'blocked'::character varying, 'deferred'::character varying, 'completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[]))),
+    CONSTRAINT tasks_title_check CHECK ((btrim((title)::text) <> ''::text)),
+    CONSTRAINT tasks_type_check CHECK (((type)::text = ANY ((ARRAY['general'::character varying, 'bug_fix'::character varying, 'feature'::character varying, 'enhancement'::character varying, 'refactor'::character varying, 'documentation'::character varying, 'test'::character varying, 'deployment'::character varying])::text[])))
+)
+WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
+
+
+--
+-- Name: TABLE tasks; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.tasks IS 'Work to be done, by people and by agents';
+
+
+--
+-- Name: COLUMN tasks.version; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.tasks.version IS 'Counts changes of what the task says; bookkeeping does not count';
+
+
+--
+-- Name: COLUMN tasks.open_deps; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.tasks.open_deps IS 'How many blocking dependencies are not satisfied; kept by triggers';
+
+
+--
+-- Name: COLUMN tasks.open_gates; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.tasks.open_gates IS 'How many gates are not resolved; kept by triggers';
+
+
+--
+-- Name: COLUMN tasks.claim_token; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.tasks.claim_token IS 'The number of the last lease';
+
+
+--
+-- Name: blocked_tasks; Type: VIEW; Schema: taskmaster; Owner: -
+--
+
+CREATE VIEW taskmaster.blocked_tasks WITH (security_invoker='true') AS
+ SELECT t.id,
+    t.display_id,
+    t.title,
+    t.status,
+    t.priority,
+    t.open_deps,
+    t.open_gates,
+    ARRAY( SELECT d.depends_on
+           FROM taskmaster.task_dependencies d
+          WHERE ((d.task_id = t.id) AND ((d.dependency_type)::text = 'blocks'::text) AND (NOT d.satisfied))
+          ORDER BY d.depends_on) AS waits_for,
+    ARRAY( SELECT (g.gate_type)::text AS gate_type
+           FROM taskmaster.task_gates g
+          WHERE ((g.task_id = t.id) AND (g.resolved_at IS NULL))
+          ORDER BY g.created_at, g.id) AS gates
+   FROM taskmaster.tasks t
+  WHERE (((t.status)::text <> ALL ((ARRAY['completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[])) AND ((t.open_deps > 0) OR (t.open_gates > 0) OR ((t.status)::text = 'blocked'::text)))
+  ORDER BY t.priority DESC, t.created_at, t.id;
+
+
+--
+-- Name: VIEW blocked_tasks; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON VIEW taskmaster.blocked_tasks IS 'Tasks that wait, and for what';
+
+
+--
+-- Name: blocking_tasks; Type: VIEW; Schema: taskmaster; Owner: -
+--
+
+CREATE VIEW taskmaster.blocking_tasks AS
+SELECT
+    NULL::uuid AS id,
+    NULL::bigint AS display_id,
+    NULL::character varying(255) AS title,
+    NULL::character varying(50) AS status,
+    NULL::integer AS priority,
+    NULL::character varying(255) AS assigned_to,
+    NULL::bigint AS waiting,
+    NULL::uuid[] AS blocks;
+
+
+--
+-- Name: VIEW blocking_tasks; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON VIEW taskmaster.blocking_tasks IS 'Tasks that others wait for, those that hold up most first';
+
+
+--
+-- Name: claim_token_seq; Type: SEQUENCE; Schema: taskmaster; Owner: -
+--
+
+CREATE SEQUENCE taskmaster.claim_token_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+
+--
+-- Name: claim_token_seq; Type: SEQUENCE OWNED BY; Schema: taskmaster; Owner: -
+--
+
+ALTER SEQUENCE taskmaster.claim_token_seq OWNED BY taskmaster.tasks.claim_token;
+
+
+--
 -- Name: external_integrations; Type: TABLE; Schema: taskmaster; Owner: -
 --
 
@@ -257,6 +692,27 @@ COMMENT ON TABLE taskmaster.external_integrations IS 'Services that are called, 
 
 
 --
+-- Name: idempotency_keys; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.idempotency_keys (
+    scope character varying(300) NOT NULL,
+    key character varying(255) NOT NULL,
+    request_hash bytea NOT NULL,
+    result_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone DEFAULT (clock_timestamp() + '7 days'::interval) NOT NULL
+);
+
+
+--
+-- Name: TABLE idempotency_keys; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.idempotency_keys IS 'Requests that were carried out, so that one sent again is answered and not repeated';
+
+
+--
 -- Name: maintenance_state; Type: TABLE; Schema: taskmaster; Owner: -
 --
 
@@ -272,6 +728,33 @@ CREATE TABLE taskmaster.maintenance_state (
 --
 
 COMMENT ON TABLE taskmaster.maintenance_state IS 'Facts that upkeep remembers between runs, by key';
+
+
+--
+-- Name: ready_tasks; Type: VIEW; Schema: taskmaster; Owner: -
+--
+
+CREATE VIEW taskmaster.ready_tasks WITH (security_invoker='true') AS
+ SELECT t.id,
+    t.display_id,
+    t.title,
+    t.type,
+    t.priority,
+    t.assigned_to,
+    t.parent_task_id,
+    t.created_at
+   FROM taskmaster.tasks t
+  WHERE (((t.status)::text = 'pending'::text) AND (t.open_deps = 0) AND (t.open_gates = 0) AND ((t.run_after IS NULL) OR (t.run_after <= clock_timestamp())) AND (NOT (EXISTS ( SELECT
+           FROM taskmaster.tasks child
+          WHERE ((child.parent_task_id = t.id) AND ((child.status)::text <> ALL ((ARRAY['completed'::character varying, 'cancelled'::character varying])::text[])))))))
+  ORDER BY t.priority DESC, t.created_at, t.id;
+
+
+--
+-- Name: VIEW ready_tasks; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON VIEW taskmaster.ready_tasks IS 'Tasks that can be taken now, the next one first';
 
 
 --
@@ -349,55 +832,145 @@ CREATE TABLE taskmaster.system_metrics_default (
 
 
 --
--- Name: tasks; Type: TABLE; Schema: taskmaster; Owner: -
+-- Name: task_contexts; Type: TABLE; Schema: taskmaster; Owner: -
 --
 
-CREATE TABLE taskmaster.tasks (
+CREATE TABLE taskmaster.task_contexts (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
-    title character varying(255) NOT NULL,
-    description text,
-    requirements jsonb DEFAULT '[]'::jsonb,
-    status character varying(50) DEFAULT 'pending'::character varying,
-    priority integer DEFAULT 0,
-    created_at timestamp with time zone DEFAULT now(),
-    updated_at timestamp with time zone DEFAULT now(),
-    assigned_to character varying(255),
-    repository_url character varying(500),
-    branch_name character varying(255),
-    pr_number integer,
-    metadata jsonb DEFAULT '{}'::jsonb,
-    type character varying(50) DEFAULT 'general'::character varying NOT NULL,
-    complexity_score integer DEFAULT 5,
-    affected_files jsonb DEFAULT '[]'::jsonb,
-    acceptance_criteria jsonb DEFAULT '[]'::jsonb,
-    parent_task_id uuid,
-    tags jsonb DEFAULT '[]'::jsonb,
-    estimated_hours numeric(8,2),
-    actual_hours numeric(8,2),
-    completed_at timestamp with time zone,
-    linear_issue_id character varying(255),
-    github_issue_number integer,
-    codegen_session_id character varying(255),
-    CONSTRAINT tasks_actual_hours_check CHECK ((actual_hours >= (0)::numeric)),
-    CONSTRAINT tasks_completed_at_check CHECK (((completed_at IS NULL) OR ((status)::text = 'completed'::text))),
-    CONSTRAINT tasks_complexity_score_check CHECK (((complexity_score >= 1) AND (complexity_score <= 10))),
-    CONSTRAINT tasks_estimated_hours_check CHECK ((estimated_hours >= (0)::numeric)),
-    CONSTRAINT tasks_github_issue_number_check CHECK ((github_issue_number > 0)),
-    CONSTRAINT tasks_parent_task_id_check CHECK ((parent_task_id <> id)),
-    CONSTRAINT tasks_pr_number_check CHECK ((pr_number > 0)),
-    CONSTRAINT tasks_priority_check CHECK (((priority >= 0) AND (priority <= 10))),
-    CONSTRAINT tasks_status_check CHECK (((status)::text = ANY ((ARRAY['pending'::character varying, 'in_progress'::character varying, 'review'::character varying, 'blocked'::character varying, 'deferred'::character varying, 'completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[]))),
-    CONSTRAINT tasks_title_check CHECK ((btrim((title)::text) <> ''::text)),
-    CONSTRAINT tasks_type_check CHECK (((type)::text = ANY ((ARRAY['general'::character varying, 'bug_fix'::character varying, 'feature'::character varying, 'enhancement'::character varying, 'refactor'::character varying, 'documentation'::character varying, 'test'::character varying, 'deployment'::character varying])::text[])))
-)
-WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
+    task_id uuid NOT NULL,
+    context_type character varying(50) NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    context_data jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    created_by text DEFAULT taskmaster.current_actor(),
+    CONSTRAINT task_contexts_context_type_check CHECK ((btrim((context_type)::text) <> ''::text))
+);
 
 
 --
--- Name: TABLE tasks; Type: COMMENT; Schema: taskmaster; Owner: -
+-- Name: TABLE task_contexts; Type: COMMENT; Schema: taskmaster; Owner: -
 --
 
-COMMENT ON TABLE taskmaster.tasks IS 'Work to be done, by people and by agents';
+COMMENT ON TABLE taskmaster.task_contexts IS 'What belongs to an attempt at a task: progress, result, error, and what agents add';
+
+
+--
+-- Name: task_display_id_seq; Type: SEQUENCE; Schema: taskmaster; Owner: -
+--
+
+CREATE SEQUENCE taskmaster.task_display_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+
+--
+-- Name: task_display_id_seq; Type: SEQUENCE OWNED BY; Schema: taskmaster; Owner: -
+--
+
+ALTER SEQUENCE taskmaster.task_display_id_seq OWNED BY taskmaster.tasks.display_id;
+
+
+--
+-- Name: task_events; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.task_events (
+    seq bigint NOT NULL,
+    occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    task_id uuid NOT NULL,
+    kind character varying(50) NOT NULL,
+    from_status character varying(50),
+    to_status character varying(50),
+    actor text DEFAULT taskmaster.current_actor(),
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL
+);
+
+
+--
+-- Name: TABLE task_events; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.task_events IS 'What happened to tasks, in order; read it with get_task_events()';
+
+
+--
+-- Name: task_events_seq_seq; Type: SEQUENCE; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE taskmaster.task_events ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME taskmaster.task_events_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: task_status_transitions; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.task_status_transitions (
+    from_status character varying(50) NOT NULL,
+    to_status character varying(50) NOT NULL,
+    guard character varying(50),
+    CONSTRAINT task_status_transitions_guard_check CHECK (((guard)::text = ANY ((ARRAY['ready'::character varying, 'subtasks_ended'::character varying])::text[]))),
+    CONSTRAINT task_status_transitions_words_check CHECK ((((from_status)::text <> (to_status)::text) AND ((from_status)::text = ANY ((ARRAY['pending'::character varying, 'in_progress'::character varying, 'review'::character varying, 'blocked'::character varying, 'deferred'::character varying, 'completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[])) AND ((to_status)::text = ANY ((ARRAY['pending'::character varying, 'in_progress'::character varying, 'review'::character varying, 'blocked'::character varying, 'deferred'::character varying, 'completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[]))))
+);
+
+
+--
+-- Name: TABLE task_status_transitions; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.task_status_transitions IS 'Which status may follow which, and what must hold before';
+
+
+--
+-- Name: v_taskmaster_tasks; Type: VIEW; Schema: taskmaster; Owner: -
+--
+
+CREATE VIEW taskmaster.v_taskmaster_tasks WITH (security_invoker='true') AS
+ SELECT t.display_id AS id,
+    t.id AS task_id,
+    t.title,
+    t.description,
+    (
+        CASE t.status
+            WHEN 'in_progress'::text THEN 'in-progress'::character varying
+            WHEN 'completed'::text THEN 'done'::character varying
+            WHEN 'failed'::text THEN 'blocked'::character varying
+            ELSE t.status
+        END)::text AS status,
+        CASE
+            WHEN (t.priority <= 2) THEN 'low'::text
+            WHEN (t.priority <= 5) THEN 'medium'::text
+            WHEN (t.priority <= 8) THEN 'high'::text
+            ELSE 'critical'::text
+        END AS priority,
+    ARRAY( SELECT other.display_id
+           FROM (taskmaster.task_dependencies d
+             JOIN taskmaster.tasks other ON ((other.id = d.depends_on)))
+          WHERE ((d.task_id = t.id) AND ((d.dependency_type)::text = 'blocks'::text))
+          ORDER BY other.display_id) AS dependencies,
+    parent.display_id AS parent_id,
+    (t.metadata ->> 'details'::text) AS details,
+    (t.metadata ->> 'testStrategy'::text) AS test_strategy,
+    t.assigned_to AS assignee,
+    t.updated_at
+   FROM (taskmaster.tasks t
+     LEFT JOIN taskmaster.tasks parent ON ((parent.id = t.parent_task_id)));
+
+
+--
+-- Name: VIEW v_taskmaster_tasks; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON VIEW taskmaster.v_taskmaster_tasks IS 'Tasks in the words of Task Master: statuses such as done, priorities such as high';
 
 
 --
@@ -454,6 +1027,13 @@ ALTER TABLE ONLY taskmaster.system_metrics ATTACH PARTITION taskmaster.system_me
 
 
 --
+-- Name: tasks display_id; Type: DEFAULT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.tasks ALTER COLUMN display_id SET DEFAULT nextval('taskmaster.task_display_id_seq'::regclass);
+
+
+--
 -- Name: api_access_logs api_access_logs_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
 --
 
@@ -486,6 +1066,14 @@ ALTER TABLE ONLY taskmaster.external_integrations
 
 
 --
+-- Name: idempotency_keys idempotency_keys_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope, key);
+
+
+--
 -- Name: maintenance_state maintenance_state_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
 --
 
@@ -515,6 +1103,46 @@ ALTER TABLE ONLY taskmaster.system_metrics
 
 ALTER TABLE ONLY taskmaster.system_metrics_default
     ADD CONSTRAINT system_metrics_default_pkey PRIMARY KEY (id, recorded_at);
+
+
+--
+-- Name: task_contexts task_contexts_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.task_contexts
+    ADD CONSTRAINT task_contexts_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: task_dependencies task_dependencies_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.task_dependencies
+    ADD CONSTRAINT task_dependencies_pkey PRIMARY KEY (task_id, depends_on);
+
+
+--
+-- Name: task_events task_events_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.task_events
+    ADD CONSTRAINT task_events_pkey PRIMARY KEY (seq);
+
+
+--
+-- Name: task_gates task_gates_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.task_gates
+    ADD CONSTRAINT task_gates_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: task_status_transitions task_status_transitions_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.task_status_transitions
+    ADD CONSTRAINT task_status_transitions_pkey PRIMARY KEY (from_status, to_status);
 
 
 --
@@ -590,6 +1218,13 @@ CREATE INDEX api_access_logs_default_timestamp_idx1 ON taskmaster.api_access_log
 
 
 --
+-- Name: idempotency_keys_expires_at_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX idempotency_keys_expires_at_idx ON taskmaster.idempotency_keys USING btree (expires_at);
+
+
+--
 -- Name: system_metrics_metric_name_recorded_at_idx; Type: INDEX; Schema: taskmaster; Owner: -
 --
 
@@ -618,6 +1253,55 @@ CREATE INDEX system_metrics_default_recorded_at_idx ON taskmaster.system_metrics
 
 
 --
+-- Name: task_contexts_progress_key; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE UNIQUE INDEX task_contexts_progress_key ON taskmaster.task_contexts USING btree (task_id, attempt) WHERE ((context_type)::text = 'progress'::text);
+
+
+--
+-- Name: task_contexts_task_id_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX task_contexts_task_id_idx ON taskmaster.task_contexts USING btree (task_id, created_at);
+
+
+--
+-- Name: task_dependencies_depends_on_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX task_dependencies_depends_on_idx ON taskmaster.task_dependencies USING btree (depends_on);
+
+
+--
+-- Name: task_events_occurred_at_brin_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX task_events_occurred_at_brin_idx ON taskmaster.task_events USING brin (occurred_at) WITH (pages_per_range='32');
+
+
+--
+-- Name: task_events_task_id_seq_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX task_events_task_id_seq_idx ON taskmaster.task_events USING btree (task_id, seq);
+
+
+--
+-- Name: task_gates_due_at_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX task_gates_due_at_idx ON taskmaster.task_gates USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (resolved_at IS NULL));
+
+
+--
+-- Name: task_gates_task_id_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX task_gates_task_id_idx ON taskmaster.task_gates USING btree (task_id);
+
+
+--
 -- Name: tasks_affected_files_idx; Type: INDEX; Schema: taskmaster; Owner: -
 --
 
@@ -629,6 +1313,27 @@ CREATE INDEX tasks_affected_files_idx ON taskmaster.tasks USING gin (affected_fi
 --
 
 CREATE INDEX tasks_assigned_to_status_idx ON taskmaster.tasks USING btree (assigned_to, status);
+
+
+--
+-- Name: tasks_claim_expires_at_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX tasks_claim_expires_at_idx ON taskmaster.tasks USING btree (claim_expires_at) WHERE (claim_expires_at IS NOT NULL);
+
+
+--
+-- Name: tasks_display_id_key; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE UNIQUE INDEX tasks_display_id_key ON taskmaster.tasks USING btree (display_id);
+
+
+--
+-- Name: tasks_files_at_work_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX tasks_files_at_work_idx ON taskmaster.tasks USING gin (affected_files) WITH (fastupdate=off) WHERE (((status)::text = 'in_progress'::text) AND (affected_files <> '[]'::jsonb));
 
 
 --
@@ -653,10 +1358,10 @@ CREATE INDEX tasks_parent_task_id_idx ON taskmaster.tasks USING btree (parent_ta
 
 
 --
--- Name: tasks_pending_idx; Type: INDEX; Schema: taskmaster; Owner: -
+-- Name: tasks_ready_idx; Type: INDEX; Schema: taskmaster; Owner: -
 --
 
-CREATE INDEX tasks_pending_idx ON taskmaster.tasks USING btree (priority DESC, created_at, id) WHERE ((status)::text = 'pending'::text);
+CREATE INDEX tasks_ready_idx ON taskmaster.tasks USING btree (priority DESC, created_at, id) WHERE (((status)::text = 'pending'::text) AND (open_deps = 0) AND (open_gates = 0) AND (run_after IS NULL));
 
 
 --
@@ -671,6 +1376,13 @@ CREATE UNIQUE INDEX tasks_repository_url_github_issue_number_key ON taskmaster.t
 --
 
 CREATE INDEX tasks_requirements_idx ON taskmaster.tasks USING gin (requirements jsonb_path_ops) WITH (fastupdate=off);
+
+
+--
+-- Name: tasks_run_after_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX tasks_run_after_idx ON taskmaster.tasks USING btree (run_after) WHERE (((status)::text = 'pending'::text) AND (run_after IS NOT NULL));
 
 
 --
@@ -692,6 +1404,13 @@ CREATE INDEX tasks_tags_idx ON taskmaster.tasks USING gin (tags) WITH (fastupdat
 --
 
 CREATE INDEX tasks_title_description_trgm_idx ON taskmaster.tasks USING gin (title taskmaster.gin_trgm_ops, description taskmaster.gin_trgm_ops) WITH (fastupdate=off);
+
+
+--
+-- Name: tasks_words_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX tasks_words_idx ON taskmaster.tasks USING gin (to_tsvector('english'::regconfig, (((title)::text || ' '::text) || COALESCE(description, ''::text)))) WITH (fastupdate=off);
 
 
 --
@@ -772,6 +1491,26 @@ ALTER INDEX taskmaster.system_metrics_recorded_at_brin_idx ATTACH PARTITION task
 
 
 --
+-- Name: blocking_tasks _RETURN; Type: RULE; Schema: taskmaster; Owner: -
+--
+
+CREATE OR REPLACE VIEW taskmaster.blocking_tasks WITH (security_invoker='true') AS
+ SELECT t.id,
+    t.display_id,
+    t.title,
+    t.status,
+    t.priority,
+    t.assigned_to,
+    count(*) AS waiting,
+    array_agg(d.task_id ORDER BY d.task_id) AS blocks
+   FROM ((taskmaster.tasks t
+     JOIN taskmaster.task_dependencies d ON (((d.depends_on = t.id) AND ((d.dependency_type)::text = 'blocks'::text) AND (NOT d.satisfied))))
+     JOIN taskmaster.tasks waiting ON (((waiting.id = d.task_id) AND ((waiting.status)::text <> ALL ((ARRAY['completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[])))))
+  GROUP BY t.id
+  ORDER BY (count(*)) DESC, t.priority DESC, t.created_at, t.id;
+
+
+--
 -- Name: external_integrations external_integrations_set_updated_at; Type: TRIGGER; Schema: taskmaster; Owner: -
 --
 
@@ -779,10 +1518,66 @@ CREATE TRIGGER external_integrations_set_updated_at BEFORE UPDATE ON taskmaster.
 
 
 --
+-- Name: task_dependencies task_dependencies_check; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER task_dependencies_check BEFORE INSERT OR UPDATE OF task_id, depends_on, dependency_type, satisfied_by ON taskmaster.task_dependencies FOR EACH ROW EXECUTE FUNCTION taskmaster.check_task_dependency();
+
+
+--
+-- Name: task_dependencies task_dependencies_count_deleted; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER task_dependencies_count_deleted AFTER DELETE ON taskmaster.task_dependencies REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.count_open_dependencies();
+
+
+--
+-- Name: task_dependencies task_dependencies_count_inserted; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER task_dependencies_count_inserted AFTER INSERT ON taskmaster.task_dependencies REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.count_open_dependencies();
+
+
+--
+-- Name: task_dependencies task_dependencies_count_updated; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER task_dependencies_count_updated AFTER UPDATE ON taskmaster.task_dependencies REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.count_open_dependencies();
+
+
+--
+-- Name: task_events task_events_append_only; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER task_events_append_only BEFORE UPDATE OF seq, occurred_at, task_id, kind, from_status, to_status ON taskmaster.task_events FOR EACH ROW EXECUTE FUNCTION taskmaster.refuse_rewriting();
+
+
+--
+-- Name: task_gates task_gates_count; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER task_gates_count AFTER INSERT OR DELETE OR UPDATE OF task_id, resolved_at ON taskmaster.task_gates FOR EACH ROW EXECUTE FUNCTION taskmaster.count_open_gates();
+
+
+--
+-- Name: tasks tasks_count_version; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER tasks_count_version BEFORE UPDATE OF title, description, requirements, status, priority, assigned_to, repository_url, branch_name, pr_number, metadata, type, complexity_score, affected_files, acceptance_criteria, parent_task_id, tags, estimated_hours, actual_hours, linear_issue_id, github_issue_number, codegen_session_id, max_attempts ON taskmaster.tasks FOR EACH ROW WHEN ((((((((((((((((((((((((old.status)::text IS DISTINCT FROM (new.status)::text) OR ((old.title)::text IS DISTINCT FROM (new.title)::text)) OR (old.description IS DISTINCT FROM new.description)) OR (old.requirements IS DISTINCT FROM new.requirements)) OR (old.priority IS DISTINCT FROM new.priority)) OR ((old.assigned_to)::text IS DISTINCT FROM (new.assigned_to)::text)) OR ((old.repository_url)::text IS DISTINCT FROM (new.repository_url)::text)) OR ((old.branch_name)::text IS DISTINCT FROM (new.branch_name)::text)) OR (old.pr_number IS DISTINCT FROM new.pr_number)) OR (old.metadata IS DISTINCT FROM new.metadata)) OR ((old.type)::text IS DISTINCT FROM (new.type)::text)) OR (old.complexity_score IS DISTINCT FROM new.complexity_score)) OR (old.affected_files IS DISTINCT FROM new.affected_files)) OR (old.acceptance_criteria IS DISTINCT FROM new.acceptance_criteria)) OR (old.parent_task_id IS DISTINCT FROM new.parent_task_id)) OR (old.tags IS DISTINCT FROM new.tags)) OR (old.estimated_hours IS DISTINCT FROM new.estimated_hours)) OR (old.actual_hours IS DISTINCT FROM new.actual_hours)) OR ((old.linear_issue_id)::text IS DISTINCT FROM (new.linear_issue_id)::text)) OR (old.github_issue_number IS DISTINCT FROM new.github_issue_number)) OR ((old.codegen_session_id)::text IS DISTINCT FROM (new.codegen_session_id)::text)) OR (old.max_attempts IS DISTINCT FROM new.max_attempts))) EXECUTE FUNCTION taskmaster.count_task_version();
+
+
+--
 -- Name: tasks tasks_set_updated_at; Type: TRIGGER; Schema: taskmaster; Owner: -
 --
 
 CREATE TRIGGER tasks_set_updated_at BEFORE UPDATE ON taskmaster.tasks FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION taskmaster.set_updated_at();
+
+
+--
+-- Name: tasks tasks_settle_dependencies; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER tasks_settle_dependencies AFTER UPDATE OF status ON taskmaster.tasks FOR EACH ROW WHEN ((((old.status)::text IS DISTINCT FROM (new.status)::text) AND (((old.status)::text = ANY ((ARRAY['completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[])) OR ((new.status)::text = ANY ((ARRAY['completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[]))))) EXECUTE FUNCTION taskmaster.settle_task_dependencies();
 
 
 --
@@ -799,6 +1594,38 @@ ALTER TABLE taskmaster.api_access_logs
 
 ALTER TABLE taskmaster.api_access_logs
     ADD CONSTRAINT api_access_logs_task_id_fkey FOREIGN KEY (task_id) REFERENCES taskmaster.tasks(id);
+
+
+--
+-- Name: task_contexts task_contexts_task_id_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.task_contexts
+    ADD CONSTRAINT task_contexts_task_id_fkey FOREIGN KEY (task_id) REFERENCES taskmaster.tasks(id) ON DELETE CASCADE;
+
+
+--
+-- Name: task_dependencies task_dependencies_depends_on_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.task_dependencies
+    ADD CONSTRAINT task_dependencies_depends_on_fkey FOREIGN KEY (depends_on) REFERENCES taskmaster.tasks(id) ON DELETE CASCADE;
+
+
+--
+-- Name: task_dependencies task_dependencies_task_id_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.task_dependencies
+    ADD CONSTRAINT task_dependencies_task_id_fkey FOREIGN KEY (task_id) REFERENCES taskmaster.tasks(id) ON DELETE CASCADE;
+
+
+--
+-- Name: task_gates task_gates_task_id_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.task_gates
+    ADD CONSTRAINT task_gates_task_id_fkey FOREIGN KEY (task_id) REFERENCES taskmaster.tasks(id) ON DELETE CASCADE;
 
 
 --

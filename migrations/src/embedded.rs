@@ -36,6 +36,12 @@ pub(crate) fn steps() -> Vec<Step> {
         step!("0007_search", Index),
         step!("0008_extension", Extension),
         step!("0009_session_reports", Extension),
+        step!("0010_task_lifecycle", Schema),
+        step!("0011_task_lifecycle_valid", Schema),
+        step!("0012_task_dependencies", Schema),
+        step!("0013_task_events", Schema),
+        step!("0014_task_indexes", Index),
+        step!("0015_task_views", Schema),
     ]
 }
 

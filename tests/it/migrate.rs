@@ -10,3 +10,4 @@ mod runners;
 mod schema_file;
 mod seed;
 mod support;
+mod task_lifecycle;
