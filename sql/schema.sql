@@ -1316,10 +1316,10 @@ CREATE INDEX tasks_assigned_to_status_idx ON taskmaster.tasks USING btree (assig
 
 
 --
--- Name: tasks_claim_expires_at_idx; Type: INDEX; Schema: taskmaster; Owner: -
+-- Name: tasks_claimed_by_idx; Type: INDEX; Schema: taskmaster; Owner: -
 --
 
-CREATE INDEX tasks_claim_expires_at_idx ON taskmaster.tasks USING btree (claim_expires_at) WHERE (claim_expires_at IS NOT NULL);
+CREATE INDEX tasks_claimed_by_idx ON taskmaster.tasks USING btree (claimed_by) WHERE (claimed_by IS NOT NULL);
 
 
 --

@@ -42,6 +42,7 @@ pub(crate) fn steps() -> Vec<Step> {
         step!("0013_task_events", Schema),
         step!("0014_task_indexes", Index),
         step!("0015_task_views", Schema),
+        step!("0016_task_search", Function),
     ]
 }
 

@@ -59,29 +59,28 @@ COMMENT ON COLUMN taskmaster.tasks.open_deps IS 'How many blocking dependencies 
 COMMENT ON COLUMN taskmaster.tasks.open_gates IS 'How many gates are not resolved; kept by triggers';
 COMMENT ON COLUMN taskmaster.tasks.claim_token IS 'The number of the last lease';
 
--- A change of what the task says makes a new version, whoever makes it.
+-- A change of what the task says makes a new version, whoever makes it. The columns are named here
+-- and not in the trigger's definition, which would keep anybody from changing their types.
 CREATE FUNCTION taskmaster.count_task_version() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $count_task_version$
 BEGIN
-    NEW.version := OLD.version + 1;
+    IF (OLD.status, OLD.title, OLD.description, OLD.requirements, OLD.priority, OLD.assigned_to,
+        OLD.repository_url, OLD.branch_name, OLD.pr_number, OLD.metadata, OLD.type, OLD.complexity_score,
+        OLD.affected_files, OLD.acceptance_criteria, OLD.parent_task_id, OLD.tags, OLD.estimated_hours,
+        OLD.actual_hours, OLD.linear_issue_id, OLD.github_issue_number, OLD.codegen_session_id, OLD.max_attempts)
+       IS DISTINCT FROM
+       (NEW.status, NEW.title, NEW.description, NEW.requirements, NEW.priority, NEW.assigned_to,
+        NEW.repository_url, NEW.branch_name, NEW.pr_number, NEW.metadata, NEW.type, NEW.complexity_score,
+        NEW.affected_files, NEW.acceptance_criteria, NEW.parent_task_id, NEW.tags, NEW.estimated_hours,
+        NEW.actual_hours, NEW.linear_issue_id, NEW.github_issue_number, NEW.codegen_session_id, NEW.max_attempts)
+    THEN
+        NEW.version := OLD.version + 1;
+    END IF;
     RETURN NEW;
 END
 $count_task_version$;
 
-CREATE TRIGGER tasks_count_version
-    BEFORE UPDATE OF title, description, requirements, status, priority, assigned_to, repository_url, branch_name,
-        pr_number, metadata, type, complexity_score, affected_files, acceptance_criteria, parent_task_id, tags,
-        estimated_hours, actual_hours, linear_issue_id, github_issue_number, codegen_session_id, max_attempts
-    ON taskmaster.tasks
-    FOR EACH ROW
-    WHEN ((OLD.status, OLD.title, OLD.description, OLD.requirements, OLD.priority, OLD.assigned_to,
-           OLD.repository_url, OLD.branch_name, OLD.pr_number, OLD.metadata, OLD.type, OLD.complexity_score,
-           OLD.affected_files, OLD.acceptance_criteria, OLD.parent_task_id, OLD.tags, OLD.estimated_hours,
-           OLD.actual_hours, OLD.linear_issue_id, OLD.github_issue_number, OLD.codegen_session_id, OLD.max_attempts)
-          IS DISTINCT FROM
-          (NEW.status, NEW.title, NEW.description, NEW.requirements, NEW.priority, NEW.assigned_to,
-           NEW.repository_url, NEW.branch_name, NEW.pr_number, NEW.metadata, NEW.type, NEW.complexity_score,
-           NEW.affected_files, NEW.acceptance_criteria, NEW.parent_task_id, NEW.tags, NEW.estimated_hours,
-           NEW.actual_hours, NEW.linear_issue_id, NEW.github_issue_number, NEW.codegen_session_id, NEW.max_attempts))
+CREATE TRIGGER tasks_count_version BEFORE UPDATE ON taskmaster.tasks
+    FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
     EXECUTE FUNCTION taskmaster.count_task_version();

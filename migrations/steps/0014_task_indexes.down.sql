@@ -2,7 +2,7 @@ DROP INDEX taskmaster.tasks_words_idx;
 
 DROP INDEX taskmaster.tasks_files_at_work_idx;
 
-DROP INDEX taskmaster.tasks_claim_expires_at_idx;
+DROP INDEX taskmaster.tasks_claimed_by_idx;
 
 DROP INDEX taskmaster.tasks_run_after_idx;
 

@@ -10,10 +10,12 @@ CREATE INDEX tasks_ready_idx ON taskmaster.tasks (priority DESC, created_at, id)
 
 DROP INDEX taskmaster.tasks_pending_idx;
 
--- What waits for its time, and leases, by when they are over.
+-- What waits for its time.
 CREATE INDEX tasks_run_after_idx ON taskmaster.tasks (run_after) WHERE status = 'pending' AND run_after IS NOT NULL;
 
-CREATE INDEX tasks_claim_expires_at_idx ON taskmaster.tasks (claim_expires_at) WHERE claim_expires_at IS NOT NULL;
+-- Leases, of which there are as many as workers. By their holders and not by their ends: an index of
+-- what a heartbeat moves would make every heartbeat write into all the others.
+CREATE INDEX tasks_claimed_by_idx ON taskmaster.tasks (claimed_by) WHERE claimed_by IS NOT NULL;
 
 -- Files at work now. The index over all tasks would hand out every task that ever touched a file.
 CREATE INDEX tasks_files_at_work_idx ON taskmaster.tasks USING gin (affected_files) WITH (fastupdate = off)

@@ -3,8 +3,12 @@
 //!
 //! It must not know pgrx or SPI: `store::diagnostic` turns these values into server errors.
 
+mod task;
+
 use serde_json::json;
 use thiserror::Error;
+
+pub(crate) use task::TaskRefusal;
 
 use crate::domain::vocabulary::Vocabulary;
 
@@ -40,7 +44,12 @@ pub(crate) enum DomainError {
     #[error("workflow {id} does not exist")]
     WorkflowMissing { id: String },
     #[error("a task cannot go from {from} to {to}")]
-    IllegalTransition { id: String, from: &'static str, to: &'static str, allowed: Vocabulary },
+    IllegalTransition {
+        id: String,
+        from: &'static str,
+        to: &'static str,
+        allowed: Vec<&'static str>,
+    },
     #[error("the task has subtasks that are neither completed nor cancelled: {open}")]
     OpenSubtasks { id: String, open: i64 },
     #[error("the workflow is {status} and takes no more steps")]
@@ -53,6 +62,8 @@ pub(crate) enum DomainError {
     HierarchyTooDeep { id: String, depth_max: i32 },
     #[error("table taskmaster.{table} does not exist")]
     SchemaMissing { table: &'static str },
+    #[error(transparent)]
+    Task(#[from] TaskRefusal),
 }
 
 /// The table constraint a refusal stands for, as the client sees it in the error's fields.
@@ -84,6 +95,7 @@ impl DomainError {
             | Self::UnknownStoredStatus { .. }
             | Self::SchemaMissing { .. } => "55000",
             Self::TaskMissing { .. } | Self::WorkflowMissing { .. } => "P0002",
+            Self::Task(refusal) => refusal.sqlstate(),
         }
     }
 
@@ -107,6 +119,7 @@ impl DomainError {
                 json!({ "argument": argument, "value": value, "allowed": allowed.words() })
             }
             Self::NotFinite => json!({ "argument": "p_metric_value" }),
+            Self::Task(refusal) => refusal.detail(),
             other => other.detail_of_row(),
         };
         detail.to_string()
@@ -128,6 +141,7 @@ impl DomainError {
                 format!("Pass an object such as {{\"key\": \"value\"}} for {argument}.")
             }
             Self::NotFinite => "Leave NaN and infinity out; they have no JSON form.".into(),
+            Self::Task(refusal) => refusal.hint(),
             other => other.hint_of_row(),
         }
     }
@@ -140,6 +154,7 @@ impl DomainError {
             Self::PriorityOutOfRange { .. } => of_tasks("tasks_priority_check"),
             Self::ParentMissing { .. } => of_tasks("tasks_parent_task_id_fkey"),
             Self::ReferencedTaskMissing { constraint, .. } => Some(*constraint),
+            Self::Task(refusal) => refusal.constraint(),
             Self::WorkflowActive { .. } => {
                 Some(Constraint { table: "workflows", name: "workflows_active_task_id_key" })
             }
@@ -157,7 +172,7 @@ impl DomainError {
             }
             Self::WorkflowMissing { id } => json!({ "workflow_id": id }),
             Self::IllegalTransition { id, from, to, allowed } => {
-                json!({ "task_id": id, "from": from, "to": to, "allowed": allowed.words() })
+                json!({ "task_id": id, "from": from, "to": to, "allowed": allowed })
             }
             Self::OpenSubtasks { id, open } => json!({ "task_id": id, "open_subtasks": open }),
             Self::WorkflowEnded { id, status } => json!({ "workflow_id": id, "status": status }),
@@ -178,7 +193,7 @@ impl DomainError {
     fn hint_of_row(&self) -> String {
         match self {
             Self::IllegalTransition { from, allowed, .. } => {
-                format!("Allowed from {from}: {allowed}.")
+                format!("Allowed from {from}: {}.", allowed.join(", "))
             }
             Self::WorkflowActive { .. } => {
                 "Report its steps to the end or cancel it before another is started.".into()

@@ -42,6 +42,7 @@ BEGIN
     VALUES (p_title, p_description, task_type, task_priority, p_assigned_to, p_parent_task_id,
         coalesce(p_requirements, '[]'), coalesce(p_metadata, '{}'))
     RETURNING id INTO new_id;
+    INSERT INTO taskmaster.task_events (task_id, kind, to_status) VALUES (new_id, 'created', 'pending');
     RETURN new_id;
 END
 $create_task$;

@@ -13,8 +13,8 @@ CREATE FUNCTION taskmaster_plpgsql.task_successors(p_status text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE p_status
     WHEN 'pending' THEN ARRAY['in_progress', 'blocked', 'deferred', 'cancelled']
-    WHEN 'in_progress' THEN ARRAY['review', 'completed', 'failed', 'blocked', 'deferred', 'cancelled']
-    WHEN 'review' THEN ARRAY['completed', 'in_progress', 'failed', 'cancelled']
+    WHEN 'in_progress' THEN ARRAY['review', 'blocked', 'deferred', 'completed', 'failed', 'cancelled']
+    WHEN 'review' THEN ARRAY['in_progress', 'completed', 'failed', 'cancelled']
     WHEN 'blocked' THEN ARRAY['pending', 'in_progress', 'deferred', 'cancelled']
     WHEN 'deferred' THEN ARRAY['pending', 'cancelled']
     WHEN 'failed' THEN ARRAY['pending', 'in_progress', 'cancelled']
@@ -33,8 +33,6 @@ DECLARE
     target text := taskmaster_plpgsql.task_status(p_new_status);
     stored text;
     present text;
-    present_metadata jsonb;
-    history jsonb;
     open_subtasks bigint;
 BEGIN
     IF p_task_id IS NULL THEN
@@ -51,8 +49,7 @@ BEGIN
         PERFORM taskmaster_plpgsql.refuse_length('p_notes', p_notes, 4000);
     END IF;
 
-    SELECT status, coalesce(metadata, '{}') INTO stored, present_metadata
-      FROM taskmaster.tasks WHERE id = p_task_id FOR NO KEY UPDATE;
+    SELECT status INTO stored FROM taskmaster.tasks WHERE id = p_task_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         PERFORM taskmaster_plpgsql.refuse_missing('P0002', 'task', p_task_id);
     END IF;
@@ -82,21 +79,12 @@ BEGIN
         END IF;
     END IF;
 
-    IF jsonb_typeof(present_metadata) = 'object' THEN
-        history := present_metadata -> 'status_history';
-        IF history IS NULL OR jsonb_typeof(history) <> 'array' THEN
-            history := '[]';
-        ELSIF jsonb_array_length(history) >= 50 THEN
-            history := history - 0;
-        END IF;
-        history := history || jsonb_build_object(
-            'from', present, 'to', target, 'user', p_user_id, 'notes', p_notes, 'at', now());
-        present_metadata := jsonb_set(present_metadata, '{status_history}', history);
-    END IF;
     UPDATE taskmaster.tasks
-       SET status = target, updated_at = now(), metadata = present_metadata,
-           completed_at = CASE WHEN target = 'completed' THEN now() END
+       SET status = target, completed_at = CASE WHEN target = 'completed' THEN now() END
      WHERE id = p_task_id;
+    INSERT INTO taskmaster.task_events (task_id, kind, from_status, to_status, payload)
+    VALUES (p_task_id, 'status_changed', present, target,
+        jsonb_strip_nulls(jsonb_build_object('user', p_user_id, 'notes', p_notes)));
     RETURN true;
 END
 $update_task_status$;

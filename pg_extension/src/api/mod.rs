@@ -2,6 +2,14 @@
 //! returns. It must not hold a rule or a statement.
 
 mod api_call;
+mod dependency;
+mod exchange;
+mod gate;
+mod lease;
 mod metric;
+mod overview;
+mod queue;
 mod task;
+mod task_event;
+mod task_tree;
 mod workflow;

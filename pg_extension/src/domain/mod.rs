@@ -3,11 +3,23 @@
 
 pub(crate) mod api_call;
 pub(crate) mod argument;
+pub(crate) mod backoff;
+pub(crate) mod claim;
 pub(crate) mod completion;
+pub(crate) mod dependency;
+pub(crate) mod document;
+pub(crate) mod gate;
+pub(crate) mod graph;
 pub(crate) mod metric;
+pub(crate) mod standing;
 pub(crate) mod status_change;
 pub(crate) mod task;
+pub(crate) mod task_field;
+pub(crate) mod task_filter;
+pub(crate) mod task_list;
 pub(crate) mod task_status;
+pub(crate) mod taskmaster_import;
+pub(crate) mod taskmaster_json;
 pub(crate) mod vocabulary;
 pub(crate) mod workflow;
 pub(crate) mod workflow_status;

@@ -1,12 +1,12 @@
-//! The life of a task: its statuses, the other spellings accepted for them, and which may follow
-//! which. It must not know who asks or what else a change needs.
+//! Where a task stands: the statuses and the other spellings accepted for them. It must not know
+//! which may follow which: the table of transitions says that, and [`super::standing`] asks it.
 
 use super::argument::Argument;
 use super::vocabulary::Vocabulary;
 use crate::error::DomainError;
 
 /// Where a task stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TaskStatus {
     Pending,
     InProgress,
@@ -16,15 +16,6 @@ pub(crate) enum TaskStatus {
     Completed,
     Failed,
     Cancelled,
-}
-
-/// What a request for a status asks of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Transition {
-    /// The task is there already: nothing is written.
-    None,
-    /// The task moves on.
-    To(TaskStatus),
 }
 
 /// `tasks.status`, as stored.
@@ -77,28 +68,9 @@ impl TaskStatus {
         TASK_STATUSES.words()[self as usize]
     }
 
-    /// The statuses that may follow.
-    pub(crate) fn successors(self) -> Vocabulary {
-        Vocabulary(match self {
-            Self::Pending => &["in_progress", "blocked", "deferred", "cancelled"],
-            Self::InProgress => {
-                &["review", "completed", "failed", "blocked", "deferred", "cancelled"]
-            }
-            Self::Review => &["completed", "in_progress", "failed", "cancelled"],
-            Self::Blocked => &["pending", "in_progress", "deferred", "cancelled"],
-            Self::Deferred => &["pending", "cancelled"],
-            Self::Failed => &["pending", "in_progress", "cancelled"],
-            Self::Completed => &["in_progress"],
-            Self::Cancelled => &["pending"],
-        })
-    }
-
-    /// The transition from `self` to `target`, or `None` when it is not allowed.
-    pub(crate) fn transition(self, target: Self) -> Option<Transition> {
-        if self == target {
-            return Some(Transition::None);
-        }
-        self.successors().words().contains(&target.as_str()).then_some(Transition::To(target))
+    /// Whether work on the task is over, one way or another.
+    pub(crate) fn is_end(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
     }
 }
 
@@ -117,16 +89,6 @@ mod tests {
     }
 
     #[test]
-    fn successors_are_statuses_and_never_oneself() {
-        for status in ALL {
-            for word in status.successors().words() {
-                let successor = TaskStatus::from_word(word).unwrap();
-                assert_ne!(successor, status);
-            }
-        }
-    }
-
-    #[test]
     fn aliases_of_other_tools_are_understood() {
         for (alias, status) in [
             ("in-progress", TaskStatus::InProgress),
@@ -138,22 +100,6 @@ mod tests {
         ] {
             assert_eq!(TaskStatus::parse(ARGUMENT, Some(alias)), Ok(status));
         }
-    }
-
-    #[test]
-    fn same_to_same_writes_nothing() {
-        for status in ALL {
-            assert_eq!(status.transition(status), Some(Transition::None));
-        }
-    }
-
-    #[test]
-    fn a_pending_task_cannot_complete() {
-        assert_eq!(TaskStatus::Pending.transition(TaskStatus::Completed), None);
-        assert_eq!(
-            TaskStatus::Completed.transition(TaskStatus::InProgress),
-            Some(Transition::To(TaskStatus::InProgress))
-        );
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! `jsonb` that is passed on and not read: the datum as it came, without a trip through text and a
 //! JSON library. It must not know what any document means.
 
+use std::ffi::CStr;
+
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::nullable::Nullable;
-use pgrx::{FromDatum, IntoDatum, pg_sys};
+use pgrx::{FromDatum, IntoDatum, direct_function_call, pg_sys};
+use serde_json::Value;
 
 use crate::domain::argument::Argument;
-use crate::error::DomainError;
+use crate::domain::document;
+use crate::error::{DomainError, TaskRefusal};
 
 /// A `jsonb` argument, valid for the call it came with.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +18,18 @@ pub(crate) struct Jsonb(pg_sys::Datum);
 
 /// `JB_FOBJECT` of `src/include/utils/jsonb.h`: the root container is an object.
 const ROOT_IS_OBJECT: u32 = 0x2000_0000;
+
+/// `JB_FARRAY`: it is an array.
+const ROOT_IS_ARRAY: u32 = 0x4000_0000;
+
+/// `JB_FSCALAR`: it is a scalar, which is stored as an array of one.
+const ROOT_IS_SCALAR: u32 = 0x1000_0000;
+
+/// `JB_CMASK`: how many entries the root has.
+const ROOT_COUNT: u32 = 0x0FFF_FFFF;
+
+/// The largest document that is kept beside a task, as text.
+const KEPT_BYTES_MAX: usize = 1_048_576;
 
 impl Jsonb {
     /// The document, or 22023 when its root is not an object. NULL passes.
@@ -29,6 +45,71 @@ impl Jsonb {
         }
     }
 
+    /// The document, or 22023 when its root is not an array. NULL passes.
+    pub(crate) fn array(
+        value: Option<Self>,
+        argument: &'static str,
+    ) -> Result<Option<Self>, DomainError> {
+        match value.map(Self::detoasted) {
+            Some(document) if !document.is_array() => {
+                Err(TaskRefusal::WrongShape { argument, expected: "a JSON array" }.into())
+            }
+            document => Ok(document),
+        }
+    }
+
+    /// The document, or 22023 when it is not an array of texts, 54000 or 22001 when it is too
+    /// large. NULL passes; an empty list, the usual one, is not read.
+    pub(crate) fn texts(
+        value: Option<Self>,
+        argument: &'static str,
+    ) -> Result<Option<Self>, DomainError> {
+        let document = value.map(Self::detoasted);
+        if let Some(list) = document
+            && !(list.is_array() && list.header() & ROOT_COUNT == 0)
+        {
+            document::require_texts(argument, &list.read(argument, KEPT_BYTES_MAX)?)?;
+        }
+        Ok(document)
+    }
+
+    /// The document, or 54000 when it is too large to be kept beside a task. NULL passes.
+    pub(crate) fn kept(
+        value: Option<Self>,
+        argument: &'static str,
+    ) -> Result<Option<Self>, DomainError> {
+        let document = value.map(Self::detoasted);
+        if let Some(document) = document {
+            document::require_size(argument, document.size(), KEPT_BYTES_MAX)?;
+        }
+        Ok(document)
+    }
+
+    /// The document to be looked into.
+    ///
+    /// # Errors
+    /// 54000 larger than `bytes_max`, 54001 nested too deeply, 22023 a number that does not fit.
+    pub(crate) fn read(
+        self,
+        argument: &'static str,
+        bytes_max: usize,
+    ) -> Result<Value, DomainError> {
+        let document = self.detoasted();
+        document::require_size(argument, document.size(), bytes_max)?;
+        // SAFETY: jsonb_out (jsonb.c) takes a jsonb and returns a zero-terminated text in the
+        // database's encoding, which pgrx requires to be UTF-8.
+        let text = unsafe { direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(document.0)]) };
+        let text = text.expect("jsonb_out returns no null").to_string_lossy();
+        // Text is longer than its jsonb where there is much punctuation.
+        document::parse(argument, &text, bytes_max.saturating_mul(2))
+    }
+
+    /// Bytes of the stored form. Only of a detoasted document.
+    fn size(self) -> usize {
+        // SAFETY: a detoasted jsonb is a varlena with a length word.
+        unsafe { pgrx::varsize_any(self.0.cast_mut_ptr::<pg_sys::varlena>()) }
+    }
+
     fn detoasted(self) -> Self {
         // SAFETY: the datum is a jsonb, a varlena; detoasting returns it or a copy that lives in
         // the memory context of the call.
@@ -36,10 +117,17 @@ impl Jsonb {
     }
 
     fn is_object(self) -> bool {
+        self.header() & ROOT_IS_OBJECT != 0
+    }
+
+    fn is_array(self) -> bool {
+        self.header() & (ROOT_IS_ARRAY | ROOT_IS_SCALAR) == ROOT_IS_ARRAY
+    }
+
+    fn header(self) -> u32 {
         // SAFETY: a detoasted jsonb is a four-byte length word followed by the root container's
         // header word, both aligned (`Jsonb` and `JsonbContainer` of jsonb.h).
-        let header = unsafe { self.0.cast_mut_ptr::<u32>().add(1).read() };
-        header & ROOT_IS_OBJECT != 0
+        unsafe { self.0.cast_mut_ptr::<u32>().add(1).read() }
     }
 }
 

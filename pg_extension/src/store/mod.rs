@@ -3,18 +3,35 @@
 //! both need raw server calls. It must not know the rules: `domain` decides, this writes.
 
 pub(crate) mod api_calls;
+pub(crate) mod claims;
+pub(crate) mod dependencies;
 pub(crate) mod diagnostic;
+pub(crate) mod events;
+pub(crate) mod exchange;
+pub(crate) mod gates;
+mod idempotency;
+pub(crate) mod integrity;
+pub(crate) mod json_text;
 pub(crate) mod jsonb;
+pub(crate) mod leases;
 pub(crate) mod metrics;
 pub(crate) mod number;
+pub(crate) mod overview;
 mod plan;
+pub(crate) mod queue;
+mod random;
+pub(crate) mod readiness;
 mod schema;
+pub(crate) mod task_lists;
+pub(crate) mod task_moves;
+pub(crate) mod task_patches;
 pub(crate) mod tasks;
 pub(crate) mod tree;
 pub(crate) mod varchar;
 pub(crate) mod workflows;
 
 pub(crate) use diagnostic::OrRaise;
+pub(crate) use json_text::JsonText;
 pub(crate) use jsonb::Jsonb;
 pub(crate) use number::Number;
 pub(crate) use varchar::Varchar;

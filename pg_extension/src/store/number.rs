@@ -3,10 +3,10 @@
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::nullable::Nullable;
-use pgrx::{AnyNumeric, FromDatum, IntoDatum, pg_sys};
+use pgrx::{AnyNumeric, FromDatum, IntoDatum, direct_function_call, pg_sys};
 
 use crate::domain::completion::Completion;
-use crate::error::DomainError;
+use crate::error::{DomainError, TaskRefusal};
 
 /// A `numeric` argument, valid for the call it came with.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,25 @@ impl Number {
             }
             Ok(Self(detoasted.into()))
         }
+    }
+}
+
+impl Number {
+    /// The number, or 22023 when it is no number of hours that `numeric(8,2)` holds. NULL passes.
+    pub(crate) fn hours(
+        value: Option<Self>,
+        argument: &'static str,
+    ) -> Result<Option<Self>, DomainError> {
+        let Some(number) = value else { return Ok(None) };
+        // SAFETY: the datum is a numeric; numeric_float8 (numeric.c) takes NaN and the infinities,
+        // too, and raises for what is out of the range of a float.
+        let hours =
+            unsafe { direct_function_call::<f64>(pg_sys::numeric_float8, &[Some(number.0)]) };
+        if hours.is_some_and(|hours| (0.0..999_999.995).contains(&hours)) {
+            return Ok(Some(number));
+        }
+        let expected = "a number of hours below 1,000,000";
+        Err(TaskRefusal::WrongShape { argument, expected }.into())
     }
 }
 

@@ -11,6 +11,18 @@ use pgrx::{FromDatum, IntoDatum, PgLogLevel, PgOid, PgSqlErrorCode, pg_sys};
 
 use super::schema::Table;
 
+/// A statement put together from literals, for those that share parts.
+macro_rules! sql {
+    ($($part:expr),+ $(,)?) => {
+        match std::ffi::CStr::from_bytes_with_nul(concat!($($part),+, "\0").as_bytes()) {
+            Ok(sql) => sql,
+            Err(_) => panic!("a statement holds no zero byte"),
+        }
+    };
+}
+
+pub(super) use sql;
+
 /// A statement and its kept plan. Lives in a thread-local, which in a backend is the process.
 pub(super) struct Plan {
     sql: &'static CStr,

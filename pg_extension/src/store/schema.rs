@@ -16,6 +16,10 @@ pub(super) enum Table {
     SystemMetrics,
     ExternalIntegrations,
     ApiAccessLogs,
+    IdempotencyKeys,
+    TaskDependencies,
+    TaskEvents,
+    TaskGates,
 }
 
 impl Table {
@@ -40,6 +44,10 @@ impl Table {
             Self::SystemMetrics => c"system_metrics",
             Self::ExternalIntegrations => c"external_integrations",
             Self::ApiAccessLogs => c"api_access_logs",
+            Self::IdempotencyKeys => c"idempotency_keys",
+            Self::TaskDependencies => c"task_dependencies",
+            Self::TaskEvents => c"task_events",
+            Self::TaskGates => c"task_gates",
         }
     }
 }

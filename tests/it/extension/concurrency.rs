@@ -8,7 +8,7 @@ use super::session::Session;
 
 /// Runs `second` on its own session while `first`'s transaction holds the row, and ends the
 /// transaction once the other session is seen waiting for it.
-async fn behind<T>(first: &Session, second: impl Future<Output = T>) -> T {
+pub(super) async fn behind<T>(first: &Session, second: impl Future<Output = T>) -> T {
     let release = async {
         wait::until("the second session waits for the row", || async {
             let sql = "select count(*) from pg_stat_activity \
@@ -21,7 +21,7 @@ async fn behind<T>(first: &Session, second: impl Future<Output = T>) -> T {
     tokio::join!(second, release).0
 }
 
-async fn pair(database: &Database<'_>) -> (Session, Session) {
+pub(super) async fn pair(database: &Database<'_>) -> (Session, Session) {
     (Session::open(database).await, Session::open(database).await)
 }
 
@@ -33,8 +33,8 @@ async fn defect_17_two_changes_of_one_task_are_both_kept() {
     one.run(&format!("begin; select update_task_status('{id}', 'in_progress', 'one')")).await;
     let sql = format!("select update_task_status('{id}', 'blocked', 'two')");
     assert_eq!(behind(&one, two.text(&sql)).await, "t");
-    let trail = "select string_agg(concat_ws(':', h ->> 'user', h ->> 'from', h ->> 'to'), ' ') \
-        from tasks, jsonb_array_elements(metadata -> 'status_history') h";
+    let trail = "select string_agg(concat_ws(':', payload ->> 'user', from_status, to_status), ' ' \
+        order by seq) from task_events where kind = 'status_changed'";
     assert_eq!(one.text(trail).await, "one:pending:in_progress two:in_progress:blocked");
 }
 
@@ -66,12 +66,12 @@ async fn defect_17_many_sessions_leave_one_unbroken_history() {
         }
     };
     tokio::join!(toggle(1), toggle(2), toggle(3), toggle(4));
-    let breaks = "select count(*) from (select h ->> 'from' as start, \
-        lag(h ->> 'to', 1, 'pending') over (order by n) as previous \
-        from tasks, jsonb_array_elements(metadata -> 'status_history') \
-        with ordinality as e(h, n)) as pairs where start <> previous";
+    let breaks = "select count(*) from (select from_status, \
+        lag(to_status) over (order by seq) as previous from task_events) as pairs \
+        where from_status <> previous";
     assert_eq!(admin.text(breaks).await, "0");
-    let last = "select status = metadata #>> '{status_history,-1,to}' from tasks";
+    let last = "select status = (select to_status from task_events order by seq desc limit 1) \
+        from tasks";
     assert_eq!(admin.text(last).await, "t");
 }
 

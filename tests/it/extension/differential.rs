@@ -14,8 +14,7 @@ const SETUP: &str = "
 insert into tasks (id, title, status, metadata)
 select ('10000000-0000-0000-0000-00000000000' || n)::uuid, 'odd ' || n,
        case when n = 1 then null else 'pending' end,
-       case n when 2 then '[1]' when 3 then null when 4 then '{\"status_history\": 1}'
-              else '{}' end::jsonb
+       case n when 2 then '[1]' when 3 then null else '{}' end::jsonb
 from generate_series(1, 5) n;
 insert into tasks (id, title)
 select ('20000000-0000-0000-0000-00000000000' || n)::uuid, 'cycle ' || n from generate_series(0, 2) n;
@@ -155,7 +154,7 @@ impl Random {
         let parent =
             if self.below(2) == 0 { "null".into() } else { self.id(&made.tasks, &FIXED_TASKS) };
         let requirements = self.mostly("'[\"a\"]'", &["null", "'{}'", "'3'"]);
-        let rare = ["null", "'[]'", "'{}'", "'\"x\"'", "'null'", "'{\"status_history\": []}'"];
+        let rare = ["null", "'[]'", "'{}'", "'\"x\"'", "'null'"];
         let metadata = self.mostly("'{\"k\": {\"n\": 1}}'", &rare);
         format!(
             "select @schema.create_task({title}, p_type => {kind}, p_priority => {priority}, \

@@ -6,11 +6,14 @@ use serde_json::json;
 
 use super::session::{Session, fresh};
 
-const CALLS: [(&str, &str); 8] = [
+const CALLS: [(&str, &str); 11] = [
     ("tasks", "select create_task('t')"),
     ("tasks", "select update_task_status(gen_random_uuid(), 'done')"),
     ("tasks", "select get_task_hierarchy(gen_random_uuid())"),
     ("tasks", "select calculate_task_completion(gen_random_uuid())"),
+    ("tasks", "select claim_task('w')"),
+    ("tasks", "select create_tasks('[{\"title\": \"t\"}]')"),
+    ("tasks", "select get_task_events()"),
     ("workflows", "select create_workflow(gen_random_uuid())"),
     ("workflows", "select update_workflow_step(gen_random_uuid(), 'a', 'running')"),
     ("system_metrics", "select record_metric('m', 1)"),
@@ -106,4 +109,40 @@ async fn a_caller_needs_the_rights_on_the_tables() {
         )
         .await;
     assert_eq!(session.sqlstate("select create_task('t')").await, "42501");
+}
+
+/// How many pages a statement touches, what it calls included.
+pub(super) async fn buffers(session: &Session, sql: &str) -> u64 {
+    let explain = format!("explain (analyze, buffers, timing off, format json) {sql}");
+    let plan = session.text(&explain).await;
+    let plan: serde_json::Value = serde_json::from_str(&plan).expect("the plan is JSON");
+    ["Shared Hit Blocks", "Shared Read Blocks"]
+        .map(|key| plan[0]["Plan"][key].as_u64().unwrap())
+        .iter()
+        .sum()
+}
+
+#[tokio::test]
+async fn a_claim_touches_no_more_pages_when_there_are_more_tasks() {
+    let session = fresh().await;
+    // Done work, and work that waits: for others, for its time, for an assignee.
+    let fill = |count: usize| {
+        format!(
+            "insert into tasks (title, status, priority, open_deps, run_after) select 'task ' || n, \
+             case when n % 2 = 0 then 'completed' else 'pending' end, n % 11, \
+             case when n % 4 = 1 then 1 else 0 end, \
+             case when n % 8 = 3 then now() + interval '1 day' end \
+             from generate_series(1, {count}) n; analyze tasks"
+        )
+    };
+    let claim = "select * from claim_task('w')";
+    let mut touched = Vec::new();
+    for count in [2_000, 98_000] {
+        session.run(&fill(count)).await;
+        // The first call in a session also reads the catalog.
+        session.run(claim).await;
+        session.run(claim).await;
+        touched.push(buffers(&session, claim).await);
+    }
+    assert!(touched[1] <= touched[0] * 2, "pages at 2,000 and at 100,000 tasks: {touched:?}");
 }

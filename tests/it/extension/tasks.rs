@@ -114,39 +114,16 @@ async fn every_change_of_status_is_recorded() {
     move_to(&session, &id, &["in-progress", "review", "done"]).await;
     assert_eq!(column(&session, &id, "status").await, "completed");
     assert_eq!(column(&session, &id, "completed_at is not null").await, "t");
-    let trail = "jsonb_path_query_array(metadata, '$.status_history[*].to')";
-    let expected = r#"["in_progress", "review", "completed"]"#;
+    let trail = "(select string_agg(concat_ws(':', kind, from_status, to_status), ' ' order by seq) \
+        from task_events where task_id = tasks.id)";
+    let expected = "created:pending status_changed:pending:in_progress \
+        status_changed:in_progress:review status_changed:review:completed";
     assert_eq!(column(&session, &id, trail).await, expected);
-    let last = "(metadata #> '{status_history,-1}') - 'at'";
-    let expected = r#"{"to": "completed", "from": "review", "user": "agent", "notes": "because"}"#;
+    let last = "(select concat_ws('|', actor, payload) from task_events order by seq desc limit 1)";
+    let expected = r#"postgres|{"user": "agent", "notes": "because"}"#;
     assert_eq!(column(&session, &id, last).await, expected);
     move_to(&session, &id, &["in_progress"]).await;
     assert_eq!(column(&session, &id, "completed_at is null").await, "t");
-}
-
-#[tokio::test]
-async fn the_history_keeps_the_newest_fifty() {
-    let session = fresh().await;
-    let id = task(&session, "t", None).await;
-    for _ in 0..30 {
-        move_to(&session, &id, &["in_progress", "blocked"]).await;
-    }
-    let lengths = "concat_ws('|', jsonb_array_length(metadata -> 'status_history'), \
-        metadata #>> '{status_history,0,to}', metadata #>> '{status_history,-1,to}')";
-    assert_eq!(column(&session, &id, lengths).await, "50|in_progress|blocked");
-}
-
-#[tokio::test]
-async fn metadata_of_another_shape_is_left_alone() {
-    let session = fresh().await;
-    let id = task(&session, "t", None).await;
-    session.run("update tasks set metadata = '[1]'").await;
-    move_to(&session, &id, &["in_progress"]).await;
-    assert_eq!(column(&session, &id, "concat_ws('|', status, metadata)").await, "in_progress|[1]");
-    session.run("update tasks set metadata = '{\"status_history\": 3, \"k\": 1}'").await;
-    move_to(&session, &id, &["blocked"]).await;
-    let shape = "concat_ws('|', metadata -> 'k', jsonb_array_length(metadata -> 'status_history'))";
-    assert_eq!(column(&session, &id, shape).await, "1|1");
 }
 
 #[tokio::test]

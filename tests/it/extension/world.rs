@@ -24,10 +24,11 @@ pub(super) struct Outcome {
 }
 
 /// The rows of every table without what differs by nature: ids get names, times become `T`.
-const CONTENTS: [&str; 5] = [
+const CONTENTS: [&str; 6] = [
     "select id, title, description, requirements, status, priority, assigned_to, type, \
-     parent_task_id, completed_at is null, updated_at >= created_at, \
-     regexp_replace(metadata::text, '\"at\": \"[^\"]*\"', 'T', 'g') from tasks",
+     parent_task_id, completed_at is null, updated_at >= created_at, metadata, version from tasks",
+    "select task_id, kind, from_status, to_status, actor, payload, \
+     row_number() over (partition by task_id order by seq) from task_events",
     "select id, task_id, status, current_step, workflow_type, total_steps, timeout_minutes, \
      retry_count, completed_at is null, \
      md5(regexp_replace(steps_completed::text, '\"timestamp\": \"[^\"]*\"', 'T', 'g')), \

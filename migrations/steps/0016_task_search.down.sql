@@ -1,0 +1,1 @@
+DROP FUNCTION taskmaster.find_tasks(text);

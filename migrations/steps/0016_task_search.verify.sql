@@ -1,0 +1,1 @@
+SELECT 'function taskmaster.find_tasks(text) is missing' WHERE to_regprocedure('taskmaster.find_tasks(text)') IS NULL;
