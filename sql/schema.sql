@@ -161,7 +161,18 @@ CREATE FUNCTION taskmaster.count_task_version() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    NEW.version := OLD.version + 1;
+    IF (OLD.status, OLD.title, OLD.description, OLD.requirements, OLD.priority, OLD.assigned_to,
+        OLD.repository_url, OLD.branch_name, OLD.pr_number, OLD.metadata, OLD.type, OLD.complexity_score,
+        OLD.affected_files, OLD.acceptance_criteria, OLD.parent_task_id, OLD.tags, OLD.estimated_hours,
+        OLD.actual_hours, OLD.linear_issue_id, OLD.github_issue_number, OLD.codegen_session_id, OLD.max_attempts)
+       IS DISTINCT FROM
+       (NEW.status, NEW.title, NEW.description, NEW.requirements, NEW.priority, NEW.assigned_to,
+        NEW.repository_url, NEW.branch_name, NEW.pr_number, NEW.metadata, NEW.type, NEW.complexity_score,
+        NEW.affected_files, NEW.acceptance_criteria, NEW.parent_task_id, NEW.tags, NEW.estimated_hours,
+        NEW.actual_hours, NEW.linear_issue_id, NEW.github_issue_number, NEW.codegen_session_id, NEW.max_attempts)
+    THEN
+        NEW.version := OLD.version + 1;
+    END IF;
     RETURN NEW;
 END
 $$;
@@ -268,6 +279,41 @@ $$;
 --
 
 COMMENT ON FUNCTION taskmaster.ensure_partitions(p_ahead integer) IS 'Makes the partitions from the one before the present to p_ahead after it; returns how many were missing';
+
+
+--
+-- Name: find_tasks(text); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.find_tasks(p_query text) RETURNS TABLE(task_id uuid, similarity real)
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH wanted AS (
+        SELECT websearch_to_tsquery('pg_catalog.english', p_query) AS words,
+               '%' || replace(replace(replace(p_query, '\', '\\'), '%', '\%'), '_', '\_') || '%' AS part),
+    found AS (
+        SELECT t.id FROM taskmaster.tasks AS t
+         WHERE to_tsvector('pg_catalog.english'::regconfig, t.title || ' ' || coalesce(t.description, ''))
+               @@ (SELECT words FROM wanted)
+        UNION
+        SELECT t.id FROM taskmaster.tasks AS t WHERE t.title ILIKE (SELECT part FROM wanted)
+        UNION
+        SELECT t.id FROM taskmaster.tasks AS t WHERE t.description ILIKE (SELECT part FROM wanted)
+        UNION SELECT t.id FROM taskmaster.tasks AS t WHERE t.title OPERATOR(taskmaster.%) p_query)
+    SELECT t.id,
+           (greatest(taskmaster.similarity(t.title, p_query), CASE WHEN t.title ILIKE wanted.part THEN 0.5 ELSE 0 END)
+            + ts_rank(to_tsvector('pg_catalog.english'::regconfig, t.title || ' ' || coalesce(t.description, '')),
+                      wanted.words))::real
+      FROM wanted, taskmaster.tasks AS t WHERE t.id = ANY (ARRAY(SELECT id FROM found))
+$$;
+
+
+--
+-- Name: FUNCTION find_tasks(p_query text); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.find_tasks(p_query text) IS 'The tasks whose title or description a text finds, and how well; search_tasks() filters and orders them';
 
 
 --
@@ -1563,7 +1609,7 @@ CREATE TRIGGER task_gates_count AFTER INSERT OR DELETE OR UPDATE OF task_id, res
 -- Name: tasks tasks_count_version; Type: TRIGGER; Schema: taskmaster; Owner: -
 --
 
-CREATE TRIGGER tasks_count_version BEFORE UPDATE OF title, description, requirements, status, priority, assigned_to, repository_url, branch_name, pr_number, metadata, type, complexity_score, affected_files, acceptance_criteria, parent_task_id, tags, estimated_hours, actual_hours, linear_issue_id, github_issue_number, codegen_session_id, max_attempts ON taskmaster.tasks FOR EACH ROW WHEN ((((((((((((((((((((((((old.status)::text IS DISTINCT FROM (new.status)::text) OR ((old.title)::text IS DISTINCT FROM (new.title)::text)) OR (old.description IS DISTINCT FROM new.description)) OR (old.requirements IS DISTINCT FROM new.requirements)) OR (old.priority IS DISTINCT FROM new.priority)) OR ((old.assigned_to)::text IS DISTINCT FROM (new.assigned_to)::text)) OR ((old.repository_url)::text IS DISTINCT FROM (new.repository_url)::text)) OR ((old.branch_name)::text IS DISTINCT FROM (new.branch_name)::text)) OR (old.pr_number IS DISTINCT FROM new.pr_number)) OR (old.metadata IS DISTINCT FROM new.metadata)) OR ((old.type)::text IS DISTINCT FROM (new.type)::text)) OR (old.complexity_score IS DISTINCT FROM new.complexity_score)) OR (old.affected_files IS DISTINCT FROM new.affected_files)) OR (old.acceptance_criteria IS DISTINCT FROM new.acceptance_criteria)) OR (old.parent_task_id IS DISTINCT FROM new.parent_task_id)) OR (old.tags IS DISTINCT FROM new.tags)) OR (old.estimated_hours IS DISTINCT FROM new.estimated_hours)) OR (old.actual_hours IS DISTINCT FROM new.actual_hours)) OR ((old.linear_issue_id)::text IS DISTINCT FROM (new.linear_issue_id)::text)) OR (old.github_issue_number IS DISTINCT FROM new.github_issue_number)) OR ((old.codegen_session_id)::text IS DISTINCT FROM (new.codegen_session_id)::text)) OR (old.max_attempts IS DISTINCT FROM new.max_attempts))) EXECUTE FUNCTION taskmaster.count_task_version();
+CREATE TRIGGER tasks_count_version BEFORE UPDATE ON taskmaster.tasks FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION taskmaster.count_task_version();
 
 
 --

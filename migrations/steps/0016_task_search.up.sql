@@ -16,7 +16,7 @@ BEGIN
     END IF;
     EXECUTE format($create$
 CREATE FUNCTION taskmaster.find_tasks(p_query text) RETURNS TABLE (task_id uuid, similarity real)
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 50
     SET search_path = pg_catalog, pg_temp
 AS $find_tasks$
     WITH wanted AS (

@@ -230,7 +230,7 @@ mod tests {
     fn references_become_ids_and_edges_come_in_order() {
         let document = json!([
             { "ref": "b", "title": "B", "depends_on": ["a", ID, "a"], "parent": "a" },
-            { "ref": "a", "title": "A", "priority": 3, "tags": null },
+            { "ref": "a", "title": "A", "priority": 3, "description": null },
         ]);
         let rows = TaskList::parse(&document).unwrap().rows(&["1".into(), "2".into()]);
         assert_eq!(

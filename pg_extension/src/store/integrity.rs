@@ -30,7 +30,8 @@ thread_local! {
           JOIN taskmaster.tasks AS other ON other.id = d.depends_on
           WHERE d.satisfied <> coalesce(other.status = ANY (d.satisfied_by), false)
           UNION ALL
-          SELECT 'open_deps', t.id, pg_catalog.format('%s counted, %s there', t.open_deps, there.n)
+          SELECT 'open_deps', t.id,
+                 pg_catalog.format('%s counted, %s there', t.open_deps, coalesce(there.n, 0))
           FROM taskmaster.tasks AS t
           LEFT JOIN (
             SELECT d.task_id, pg_catalog.count(*) AS n
@@ -41,7 +42,8 @@ thread_local! {
             GROUP BY d.task_id) AS there ON there.task_id = t.id
           WHERE t.open_deps <> coalesce(there.n, 0)
           UNION ALL
-          SELECT 'open_gates', t.id, pg_catalog.format('%s counted, %s there', t.open_gates, there.n)
+          SELECT 'open_gates', t.id,
+                 pg_catalog.format('%s counted, %s there', t.open_gates, coalesce(there.n, 0))
           FROM taskmaster.tasks AS t
           LEFT JOIN (
             SELECT g.task_id, pg_catalog.count(*) AS n FROM taskmaster.task_gates AS g

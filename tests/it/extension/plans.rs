@@ -60,7 +60,7 @@ async fn kept_plans_survive_changes_of_the_tables() {
     let id = session.text("select create_task('one')").await;
     for change in [
         "alter table tasks add column extra int default 3",
-        "alter table tasks alter column priority type bigint",
+        "alter table tasks alter column complexity_score type bigint",
         "drop index tasks_parent_task_id_idx",
         "alter table tasks drop column extra",
         "create index on tasks (title)",

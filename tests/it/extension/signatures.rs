@@ -4,23 +4,75 @@
 use super::session::fresh;
 
 const SIGNATURES: &str = "\
-calculate_task_completion(p_task_id uuid) -> numeric
-create_task(p_title character varying, p_description text DEFAULT NULL::text, p_type character varying DEFAULT 'general'::character varying, p_priority integer DEFAULT 0, p_assigned_to character varying DEFAULT NULL::character varying, p_parent_task_id uuid DEFAULT NULL::uuid, p_requirements jsonb DEFAULT '[]'::jsonb, p_metadata jsonb DEFAULT '{}'::jsonb) -> uuid
+add_dependency(p_task_id uuid, p_depends_on uuid, p_type text DEFAULT 'blocks'::text, p_satisfied_by text[] DEFAULT '{completed}'::text[]) -> boolean
+add_gate(p_task_id uuid, p_gate_type text, p_await jsonb) -> uuid
+calculate_task_completion(p_task_id uuid, p_mode text DEFAULT 'recursive'::text) -> numeric
+cancel_task(p_task_id uuid, p_reason text DEFAULT NULL::text, p_cascade boolean DEFAULT false) -> integer
+check_integrity(p_repair boolean DEFAULT false) -> TABLE(check_name text, task_id uuid, detail text)
+claim_task(p_worker_id text, p_lease interval DEFAULT '00:05:00'::interval, p_limit integer DEFAULT 1, p_types text[] DEFAULT NULL::text[], p_tags jsonb DEFAULT NULL::jsonb, p_task_id uuid DEFAULT NULL::uuid, p_avoid_file_overlap boolean DEFAULT true) -> TABLE(task_id uuid, claim_token bigint, attempt integer, claim_expires_at timestamp with time zone, title text, payload jsonb)
+complete_task(p_task_id uuid, p_claim_token bigint DEFAULT NULL::bigint, p_result jsonb DEFAULT NULL::jsonb, p_actual_hours numeric DEFAULT NULL::numeric) -> TABLE(unblocked uuid)
+create_task(p_title character varying, p_description text DEFAULT NULL::text, p_type character varying DEFAULT 'general'::character varying, p_priority integer DEFAULT 0, p_assigned_to character varying DEFAULT NULL::character varying, p_parent_task_id uuid DEFAULT NULL::uuid, p_requirements jsonb DEFAULT '[]'::jsonb, p_metadata jsonb DEFAULT '{}'::jsonb, p_complexity_score integer DEFAULT 5, p_affected_files jsonb DEFAULT '[]'::jsonb, p_acceptance_criteria jsonb DEFAULT '[]'::jsonb, p_tags jsonb DEFAULT '[]'::jsonb, p_estimated_hours numeric DEFAULT NULL::numeric, p_repository_url text DEFAULT NULL::text, p_branch_name text DEFAULT NULL::text, p_depends_on uuid[] DEFAULT NULL::uuid[], p_idempotency_key text DEFAULT NULL::text, p_run_after timestamp with time zone DEFAULT NULL::timestamp with time zone, p_max_attempts integer DEFAULT 3, p_linear_issue_id text DEFAULT NULL::text, p_github_issue_number integer DEFAULT NULL::integer) -> uuid
+create_tasks(p_tasks jsonb) -> TABLE(ord integer, task_id uuid)
 create_workflow(p_task_id uuid, p_workflow_type character varying DEFAULT 'standard'::character varying, p_total_steps integer DEFAULT 0, p_timeout_minutes integer DEFAULT 60) -> uuid
+critical_path(p_root uuid) -> TABLE(ord integer, task_id uuid, title text, status text, hours double precision, hours_through double precision)
+detect_stalls() -> TABLE(task_id uuid, reason text, since timestamp with time zone, detail jsonb)
+explain_not_ready(p_task_id uuid) -> jsonb
+export_taskmaster_json(p_tag text DEFAULT NULL::text) -> jsonb
+fail_task(p_task_id uuid, p_claim_token bigint DEFAULT NULL::bigint, p_error jsonb DEFAULT NULL::jsonb, p_retryable boolean DEFAULT true, p_retry_after interval DEFAULT NULL::interval) -> TABLE(status text, run_after timestamp with time zone)
+get_task_events(p_after_seq bigint DEFAULT 0, p_limit integer DEFAULT 1000, p_task_id uuid DEFAULT NULL::uuid) -> TABLE(seq bigint, occurred_at timestamp with time zone, task_id uuid, kind text, from_status text, to_status text, actor text, payload jsonb)
 get_task_hierarchy(p_task_id uuid) -> TABLE(task_id uuid, title character varying, status character varying, level integer, path text)
+get_task_statistics(p_start_date date DEFAULT (CURRENT_DATE - 30), p_end_date date DEFAULT CURRENT_DATE) -> TABLE(status text, count bigint, avg_completion_time interval, avg_complexity numeric)
+get_task_tree(p_task_id uuid DEFAULT NULL::uuid, p_max_depth integer DEFAULT 50) -> TABLE(task_id uuid, title text, status text, level integer, path text, parent_task_id uuid, priority integer, completion numeric, open_deps integer, ready boolean, ord integer)
+heartbeat(p_task_id uuid, p_claim_token bigint, p_extend interval DEFAULT '00:05:00'::interval, p_progress jsonb DEFAULT NULL::jsonb) -> TABLE(ok boolean, cancel_requested boolean, claim_expires_at timestamp with time zone)
+import_taskmaster_json(p_doc jsonb, p_dry_run boolean DEFAULT true) -> TABLE(tag text, number text, title text, action text, task_id uuid)
 log_api_call(p_integration_name character varying, p_endpoint character varying, p_method character varying, p_response_status integer, p_response_time_ms integer, p_task_id uuid DEFAULT NULL::uuid, p_user_id character varying DEFAULT NULL::character varying, p_error_message text DEFAULT NULL::text) -> uuid
+next_task(p_assigned_to text DEFAULT NULL::text, p_types text[] DEFAULT NULL::text[], p_limit integer DEFAULT 1) -> TABLE(task_id uuid, display_id bigint, title text, status text, priority integer, task_type text, assigned_to text, parent_task_id uuid, dependencies bigint)
 record_metric(p_metric_name character varying, p_metric_value numeric, p_component character varying DEFAULT NULL::character varying, p_metric_type character varying DEFAULT 'gauge'::character varying, p_tags jsonb DEFAULT '{}'::jsonb) -> uuid
-update_task_status(p_task_id uuid, p_new_status character varying, p_user_id character varying DEFAULT NULL::character varying, p_notes text DEFAULT NULL::text) -> boolean
+redrive_tasks(p_filter jsonb DEFAULT '{}'::jsonb, p_limit integer DEFAULT 100) -> integer
+release_task(p_task_id uuid, p_claim_token bigint, p_delay interval DEFAULT '00:00:00'::interval) -> boolean
+remove_dependency(p_task_id uuid, p_depends_on uuid) -> boolean
+requeue_expired(p_limit integer DEFAULT 100) -> integer
+resolve_due_gates(p_limit integer DEFAULT 100) -> integer
+resolve_gate(p_gate_id uuid, p_by text DEFAULT NULL::text, p_result jsonb DEFAULT NULL::jsonb) -> boolean
+search_tasks(p_query text, p_filter jsonb DEFAULT '{}'::jsonb, p_limit integer DEFAULT 20) -> TABLE(task_id uuid, title text, similarity real)
+update_task(p_task_id uuid, p_patch jsonb, p_expected_version bigint DEFAULT NULL::bigint) -> bigint
+update_task_status(p_task_id uuid, p_new_status character varying, p_user_id character varying DEFAULT NULL::character varying, p_notes text DEFAULT NULL::text, p_claim_token bigint DEFAULT NULL::bigint, p_force boolean DEFAULT false) -> boolean
 update_workflow_step(p_workflow_id uuid, p_step_name character varying, p_step_status character varying, p_step_result jsonb DEFAULT NULL::jsonb, p_error_message text DEFAULT NULL::text) -> boolean";
 
 /// v: volatile, s: stable; t, f: strict or not; s: parallel safe, u: unsafe; f: invoker's rights.
 const PROMISES: &str = "\
+add_dependency v f u f
+add_gate v f u f
 calculate_task_completion s t s f
+cancel_task v f u f
+check_integrity v f u f
+claim_task v f u f
+complete_task v f u f
 create_task v f u f
+create_tasks v f u f
 create_workflow v f u f
+critical_path s t s f
+detect_stalls s t s f
+explain_not_ready s t s f
+export_taskmaster_json s f s f
+fail_task v f u f
+get_task_events v f u f
 get_task_hierarchy s t s f
+get_task_statistics s t s f
+get_task_tree s f s f
+heartbeat v f u f
+import_taskmaster_json v f u f
 log_api_call v f u f
+next_task s f s f
 record_metric v f u f
+redrive_tasks v f u f
+release_task v f u f
+remove_dependency v f u f
+requeue_expired v f u f
+resolve_due_gates v f u f
+resolve_gate v f u f
+search_tasks s f s f
+update_task v f u f
 update_task_status v f u f
 update_workflow_step v f u f";
 
