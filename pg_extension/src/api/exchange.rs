@@ -13,7 +13,6 @@ const FILE_BYTES_MAX: usize = 64 * 1_048_576;
 /// Makes the tasks of a `tasks.json` of Task Master that were not imported before, all or none, and
 /// returns what becomes of each; a trial run, which is the default, only says so.
 #[pg_extern(volatile, parallel_unsafe)]
-#[expect(clippy::type_complexity, reason = "the SQL signature is the contract")]
 fn import_taskmaster_json(
     p_doc: Option<Jsonb>,
     p_dry_run: default!(Option<bool>, "true"),

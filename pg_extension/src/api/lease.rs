@@ -16,7 +16,6 @@ use crate::store::{JsonText, Jsonb, Number, OrRaise};
 /// there is a `p_task_id`.
 #[pg_extern(volatile, parallel_unsafe)]
 #[expect(clippy::too_many_arguments, reason = "the SQL signature is the contract")]
-#[expect(clippy::type_complexity, reason = "the SQL signature is the contract")]
 fn claim_task(
     p_worker_id: Option<&str>,
     p_lease: default!(Option<Interval>, "'5 minutes'"),

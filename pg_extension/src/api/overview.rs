@@ -34,6 +34,7 @@ fn search_tasks(
 /// The tasks created between two days in UTC, both included: how many of each status, how long they
 /// took, and how complex they were.
 #[pg_extern(stable, parallel_safe, strict)]
+#[expect(clippy::type_complexity, reason = "the SQL signature is the contract")]
 fn get_task_statistics(
     p_start_date: default!(Date, "(CURRENT_DATE - 30)"),
     p_end_date: default!(Date, "CURRENT_DATE"),
@@ -55,7 +56,6 @@ fn get_task_statistics(
 /// The longest way of open work, in estimated hours (one where nobody has estimated), that must be
 /// gone before the task can end.
 #[pg_extern(stable, parallel_safe, strict)]
-#[expect(clippy::type_complexity, reason = "the SQL signature is the contract")]
 fn critical_path(
     p_root: Uuid,
 ) -> TableIterator<
