@@ -286,7 +286,7 @@ COMMENT ON FUNCTION taskmaster.ensure_partitions(p_ahead integer) IS 'Makes the 
 --
 
 CREATE FUNCTION taskmaster.find_tasks(p_query text) RETURNS TABLE(task_id uuid, similarity real)
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    LANGUAGE sql STABLE STRICT ROWS 50 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH wanted AS (

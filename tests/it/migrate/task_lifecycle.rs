@@ -107,7 +107,7 @@ async fn defect_06_a_cycle_of_any_length_is_refused_with_its_path() {
             .collect();
         assert_eq!(letters, path, "{detail}");
     }
-    assert_eq!(refused(&client, &edge("a", "a")).await.1, "task_dependencies_self_check");
+    assert_eq!(refused(&client, &edge("a", "a")).await.1, "task_dependencies_acyclic");
     assert_eq!(value(&database, "SELECT count(*)::text FROM task_dependencies").await, "4");
 }
 
