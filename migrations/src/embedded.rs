@@ -36,6 +36,7 @@ pub(crate) fn steps() -> Vec<Step> {
         step!("0007_search", Index),
         step!("0008_extension", Extension),
         step!("0009_session_reports", Extension),
+        step!("0010_integrations", Schema),
     ]
 }
 

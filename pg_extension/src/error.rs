@@ -3,10 +3,14 @@
 //!
 //! It must not know pgrx or SPI: `store::diagnostic` turns these values into server errors.
 
+mod integration;
+
 use serde_json::json;
 use thiserror::Error;
 
 use crate::domain::vocabulary::Vocabulary;
+
+pub(crate) use integration::IntegrationError;
 
 /// A refusal of one of the stored functions.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -53,6 +57,12 @@ pub(crate) enum DomainError {
     HierarchyTooDeep { id: String, depth_max: i32 },
     #[error("table taskmaster.{table} does not exist")]
     SchemaMissing { table: &'static str },
+    #[error("{argument} has {bytes} bytes, at most {bytes_max} are read")]
+    DocumentTooLarge { argument: &'static str, bytes: usize, bytes_max: usize },
+    #[error("{argument} cannot be read: {reason}")]
+    UnreadableDocument { argument: &'static str, reason: String },
+    #[error(transparent)]
+    Integration(#[from] IntegrationError),
 }
 
 /// The table constraint a refusal stands for, as the client sees it in the error's fields.
@@ -72,11 +82,12 @@ impl DomainError {
             | Self::Blank { .. }
             | Self::UnknownWord { .. }
             | Self::NotAnObject { .. }
-            | Self::NotFinite => "22023",
+            | Self::NotFinite
+            | Self::UnreadableDocument { .. } => "22023",
             Self::ParentMissing { .. } | Self::ReferencedTaskMissing { .. } => "23503",
             Self::WorkflowActive { .. } => "23505",
             Self::BlankTitle | Self::PriorityOutOfRange { .. } => "23514",
-            Self::StepRecordsFull { .. } => "54000",
+            Self::StepRecordsFull { .. } | Self::DocumentTooLarge { .. } => "54000",
             Self::HierarchyTooDeep { .. } => "54001",
             Self::IllegalTransition { .. }
             | Self::OpenSubtasks { .. }
@@ -84,6 +95,7 @@ impl DomainError {
             | Self::UnknownStoredStatus { .. }
             | Self::SchemaMissing { .. } => "55000",
             Self::TaskMissing { .. } | Self::WorkflowMissing { .. } => "P0002",
+            Self::Integration(error) => error.sqlstate(),
         }
     }
 
@@ -107,6 +119,13 @@ impl DomainError {
                 json!({ "argument": argument, "value": value, "allowed": allowed.words() })
             }
             Self::NotFinite => json!({ "argument": "p_metric_value" }),
+            Self::UnreadableDocument { argument, reason } => {
+                json!({ "argument": argument, "reason": reason })
+            }
+            Self::DocumentTooLarge { argument, bytes, bytes_max } => {
+                json!({ "argument": argument, "bytes": bytes, "bytes_max": bytes_max })
+            }
+            Self::Integration(error) => error.detail(),
             other => other.detail_of_row(),
         };
         detail.to_string()
@@ -127,6 +146,13 @@ impl DomainError {
             Self::NotAnObject { argument } => {
                 format!("Pass an object such as {{\"key\": \"value\"}} for {argument}.")
             }
+            Self::DocumentTooLarge { .. } => {
+                "Pass a smaller document; large ones belong outside the database.".into()
+            }
+            Self::UnreadableDocument { .. } => {
+                "Nest less deeply, and keep numbers within what a double can hold.".into()
+            }
+            Self::Integration(error) => error.hint(),
             Self::NotFinite => "Leave NaN and infinity out; they have no JSON form.".into(),
             other => other.hint_of_row(),
         }

@@ -2,6 +2,10 @@
 //! returns. It must not hold a rule or a statement.
 
 mod api_call;
+mod budget;
+mod health_check;
+mod integration;
 mod metric;
+mod rate_limit;
 mod task;
 mod workflow;

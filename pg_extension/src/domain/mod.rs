@@ -3,8 +3,16 @@
 
 pub(crate) mod api_call;
 pub(crate) mod argument;
+pub(crate) mod breaker;
 pub(crate) mod completion;
+pub(crate) mod health_check;
+pub(crate) mod integration;
 pub(crate) mod metric;
+pub(crate) mod moment;
+pub(crate) mod rate_headers;
+pub(crate) mod rate_limit;
+pub(crate) mod redaction;
+pub(crate) mod secret;
 pub(crate) mod status_change;
 pub(crate) mod task;
 pub(crate) mod task_status;

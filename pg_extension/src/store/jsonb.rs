@@ -1,5 +1,8 @@
-//! `jsonb` that is passed on and not read: the datum as it came, without a trip through text and a
-//! JSON library. It must not know what any document means.
+//! `jsonb` that is passed on: the datum as it came, without a trip through text and a
+//! JSON library; or read, with a bound. It must not know what any document means.
+
+use std::ffi::CStr;
+use std::ptr;
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::nullable::Nullable;
@@ -26,6 +29,42 @@ impl Jsonb {
                 Err(DomainError::NotAnObject { argument: argument.0 })
             }
             document => Ok(document),
+        }
+    }
+
+    /// The document read, or 54000 when it is larger than `bytes_max`, 22023 when it nests too deeply
+    /// or holds a number that no double can.
+    pub(crate) fn read(
+        self,
+        argument: Argument,
+        bytes_max: usize,
+    ) -> Result<serde_json::Value, DomainError> {
+        let bytes = self.size();
+        if bytes > bytes_max {
+            return Err(DomainError::DocumentTooLarge { argument: argument.0, bytes, bytes_max });
+        }
+        serde_json::from_str(&self.text()).map_err(|error| DomainError::UnreadableDocument {
+            argument: argument.0,
+            reason: error.to_string(),
+        })
+    }
+
+    /// How many bytes the document takes, uncompressed; found without reading it.
+    pub(crate) fn size(self) -> usize {
+        // SAFETY: the datum is a varlena, of which only the header is read (detoast.c).
+        unsafe { pg_sys::toast_raw_datum_size(self.0) }
+    }
+
+    /// What PostgreSQL prints for the document.
+    pub(crate) fn text(self) -> String {
+        let document = self.detoasted();
+        // SAFETY: a detoasted jsonb is a length word and the root container, which JsonbToCString
+        // prints into memory of the call, zero-terminated and in the database's encoding.
+        unsafe {
+            let jsonb = document.0.cast_mut_ptr::<pg_sys::Jsonb>();
+            let length = i32::try_from(document.size()).unwrap_or(i32::MAX);
+            let text = pg_sys::JsonbToCString(ptr::null_mut(), &raw mut (*jsonb).root, length);
+            CStr::from_ptr(text).to_string_lossy().into_owned()
         }
     }
 

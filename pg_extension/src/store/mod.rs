@@ -3,11 +3,16 @@
 //! both need raw server calls. It must not know the rules: `domain` decides, this writes.
 
 pub(crate) mod api_calls;
+pub(crate) mod budgets;
 pub(crate) mod diagnostic;
+pub(crate) mod health_checks;
+pub(crate) mod integrations;
 pub(crate) mod jsonb;
 pub(crate) mod metrics;
+pub(crate) mod moment;
 pub(crate) mod number;
 mod plan;
+pub(crate) mod rate_limits;
 mod schema;
 pub(crate) mod tasks;
 pub(crate) mod tree;

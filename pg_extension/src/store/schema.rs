@@ -16,6 +16,10 @@ pub(super) enum Table {
     SystemMetrics,
     ExternalIntegrations,
     ApiAccessLogs,
+    IntegrationHealth,
+    IntegrationHealthHistory,
+    IntegrationRateState,
+    TaskBudgets,
 }
 
 impl Table {
@@ -40,6 +44,10 @@ impl Table {
             Self::SystemMetrics => c"system_metrics",
             Self::ExternalIntegrations => c"external_integrations",
             Self::ApiAccessLogs => c"api_access_logs",
+            Self::IntegrationHealth => c"integration_health",
+            Self::IntegrationHealthHistory => c"integration_health_history",
+            Self::IntegrationRateState => c"integration_rate_state",
+            Self::TaskBudgets => c"task_budgets",
         }
     }
 }
