@@ -624,6 +624,41 @@ COMMENT ON TABLE taskmaster.tasks IS 'Work to be done, by people and by agents';
 
 
 --
+-- Name: workflow_steps; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.workflow_steps (
+    workflow_id uuid NOT NULL,
+    name character varying(100) NOT NULL,
+    step_no integer NOT NULL,
+    status character varying(50) DEFAULT 'pending'::character varying NOT NULL,
+    attempt integer DEFAULT 1 NOT NULL,
+    planned boolean DEFAULT false NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    result jsonb,
+    error text,
+    CONSTRAINT workflow_steps_attempt_check CHECK ((attempt >= 1)),
+    CONSTRAINT workflow_steps_status_check CHECK (((status)::text = ANY ((ARRAY['pending'::character varying, 'running'::character varying, 'completed'::character varying, 'failed'::character varying, 'skipped'::character varying])::text[])))
+)
+WITH (fillfactor='85');
+
+
+--
+-- Name: TABLE workflow_steps; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.workflow_steps IS 'Where each step of a workflow stands, in the order of step_no';
+
+
+--
+-- Name: COLUMN workflow_steps.planned; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.workflow_steps.planned IS 'Whether create_workflow named the step; no others are taken then';
+
+
+--
 -- Name: workflows; Type: TABLE; Schema: taskmaster; Owner: -
 --
 
@@ -645,6 +680,10 @@ CREATE TABLE taskmaster.workflows (
     codegen_pr_url character varying(500),
     claude_session_id character varying(255),
     validation_results jsonb DEFAULT '{}'::jsonb,
+    resumed_at timestamp with time zone,
+    idempotency_key character varying(255),
+    idempotency_hash bytea,
+    CONSTRAINT workflows_idempotency_hash_check CHECK (((idempotency_key IS NULL) = (idempotency_hash IS NULL))),
     CONSTRAINT workflows_max_retries_check CHECK ((max_retries >= 0)),
     CONSTRAINT workflows_retry_count_check CHECK ((retry_count >= 0)),
     CONSTRAINT workflows_status_check CHECK (((status)::text = ANY ((ARRAY['initialized'::character varying, 'running'::character varying, 'completed'::character varying, 'failed'::character varying, 'cancelled'::character varying, 'timeout'::character varying])::text[]))),
@@ -778,6 +817,22 @@ ALTER TABLE ONLY taskmaster.task_budgets
 
 ALTER TABLE ONLY taskmaster.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: workflow_steps workflow_steps_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.workflow_steps
+    ADD CONSTRAINT workflow_steps_pkey PRIMARY KEY (workflow_id, name);
+
+
+--
+-- Name: workflow_steps workflow_steps_workflow_id_step_no_key; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.workflow_steps
+    ADD CONSTRAINT workflow_steps_workflow_id_step_no_key UNIQUE (workflow_id, step_no);
 
 
 --
@@ -978,6 +1033,13 @@ CREATE UNIQUE INDEX workflows_active_task_id_key ON taskmaster.workflows USING b
 
 
 --
+-- Name: workflows_task_id_idempotency_key_key; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE UNIQUE INDEX workflows_task_id_idempotency_key_key ON taskmaster.workflows USING btree (task_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+
+--
 -- Name: workflows_task_id_status_idx; Type: INDEX; Schema: taskmaster; Owner: -
 --
 
@@ -1115,6 +1177,14 @@ ALTER TABLE ONLY taskmaster.task_budgets
 
 ALTER TABLE ONLY taskmaster.tasks
     ADD CONSTRAINT tasks_parent_task_id_fkey FOREIGN KEY (parent_task_id) REFERENCES taskmaster.tasks(id);
+
+
+--
+-- Name: workflow_steps workflow_steps_workflow_id_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.workflow_steps
+    ADD CONSTRAINT workflow_steps_workflow_id_fkey FOREIGN KEY (workflow_id) REFERENCES taskmaster.workflows(id) ON DELETE CASCADE;
 
 
 --

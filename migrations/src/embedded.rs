@@ -37,6 +37,7 @@ pub(crate) fn steps() -> Vec<Step> {
         step!("0008_extension", Extension),
         step!("0009_session_reports", Extension),
         step!("0010_integrations", Schema),
+        step!("0011_workflow_steps", Schema),
     ]
 }
 

@@ -4,6 +4,7 @@
 //! It must not know pgrx or SPI: `store::diagnostic` turns these values into server errors.
 
 mod integration;
+mod workflow;
 
 use serde_json::json;
 use thiserror::Error;
@@ -11,6 +12,7 @@ use thiserror::Error;
 use crate::domain::vocabulary::Vocabulary;
 
 pub(crate) use integration::IntegrationError;
+pub(crate) use workflow::WorkflowError;
 
 /// A refusal of one of the stored functions.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -63,6 +65,8 @@ pub(crate) enum DomainError {
     UnreadableDocument { argument: &'static str, reason: String },
     #[error(transparent)]
     Integration(#[from] IntegrationError),
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
 }
 
 /// The table constraint a refusal stands for, as the client sees it in the error's fields.
@@ -96,6 +100,7 @@ impl DomainError {
             | Self::SchemaMissing { .. } => "55000",
             Self::TaskMissing { .. } | Self::WorkflowMissing { .. } => "P0002",
             Self::Integration(error) => error.sqlstate(),
+            Self::Workflow(error) => error.sqlstate(),
         }
     }
 
@@ -126,6 +131,7 @@ impl DomainError {
                 json!({ "argument": argument, "bytes": bytes, "bytes_max": bytes_max })
             }
             Self::Integration(error) => error.detail(),
+            Self::Workflow(error) => error.detail(),
             other => other.detail_of_row(),
         };
         detail.to_string()
@@ -153,6 +159,7 @@ impl DomainError {
                 "Nest less deeply, and keep numbers within what a double can hold.".into()
             }
             Self::Integration(error) => error.hint(),
+            Self::Workflow(error) => error.hint(),
             Self::NotFinite => "Leave NaN and infinity out; they have no JSON form.".into(),
             other => other.hint_of_row(),
         }
@@ -168,6 +175,10 @@ impl DomainError {
             Self::ReferencedTaskMissing { constraint, .. } => Some(*constraint),
             Self::WorkflowActive { .. } => {
                 Some(Constraint { table: "workflows", name: "workflows_active_task_id_key" })
+            }
+            Self::Workflow(WorkflowError::KeyReused { .. }) => {
+                let name = "workflows_task_id_idempotency_key_key";
+                Some(Constraint { table: "workflows", name })
             }
             _ => None,
         }

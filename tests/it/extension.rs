@@ -31,5 +31,6 @@ mod rate_limits;
 mod session;
 mod signatures;
 mod tasks;
+mod workflow_steps;
 mod workflows;
 mod world;

@@ -39,14 +39,20 @@ impl Jsonb {
         argument: Argument,
         bytes_max: usize,
     ) -> Result<serde_json::Value, DomainError> {
+        let document = self.bounded(argument, bytes_max)?;
+        serde_json::from_str(&document.text()).map_err(|error| DomainError::UnreadableDocument {
+            argument: argument.0,
+            reason: error.to_string(),
+        })
+    }
+
+    /// The document, or 54000 when it is larger than `bytes_max`.
+    pub(crate) fn bounded(self, argument: Argument, bytes_max: usize) -> Result<Self, DomainError> {
         let bytes = self.size();
         if bytes > bytes_max {
             return Err(DomainError::DocumentTooLarge { argument: argument.0, bytes, bytes_max });
         }
-        serde_json::from_str(&self.text()).map_err(|error| DomainError::UnreadableDocument {
-            argument: argument.0,
-            reason: error.to_string(),
-        })
+        Ok(self)
     }
 
     /// How many bytes the document takes, uncompressed; found without reading it.

@@ -17,6 +17,8 @@ mod schema;
 pub(crate) mod tasks;
 pub(crate) mod tree;
 pub(crate) mod varchar;
+pub(crate) mod workflow_ends;
+pub(crate) mod workflow_views;
 pub(crate) mod workflows;
 
 pub(crate) use diagnostic::OrRaise;

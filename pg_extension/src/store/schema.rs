@@ -20,6 +20,7 @@ pub(super) enum Table {
     IntegrationHealthHistory,
     IntegrationRateState,
     TaskBudgets,
+    WorkflowSteps,
 }
 
 impl Table {
@@ -48,6 +49,7 @@ impl Table {
             Self::IntegrationHealthHistory => c"integration_health_history",
             Self::IntegrationRateState => c"integration_rate_state",
             Self::TaskBudgets => c"task_budgets",
+            Self::WorkflowSteps => c"workflow_steps",
         }
     }
 }
