@@ -15,7 +15,7 @@
 //! | 8, 9 indexes and constraints that cannot be created | the tests of the migrations |
 //! | 10 the audit trigger cannot write | the audit is not built yet |
 //! | 11 to 14 the runner's splitting, records, rollback and backup | the tests of the migrations |
-//! | 15 invented load figures | the monitor is not built yet |
+//! | 15 invented load figures | `health` |
 //! | 16 row-level security asks the wrong user | the policies are not built yet |
 //! | 17 lost updates | `concurrency` for the functions, the tests of the migrations for the runner |
 //! | 18 TLS that trusts anyone | the tests of the proxy |
@@ -23,6 +23,7 @@
 mod api_calls;
 mod concurrency;
 mod differential;
+mod health;
 mod health_checks;
 mod integrations;
 mod metrics;

@@ -24,6 +24,7 @@ fn set_task_budget(
 
 /// What the calls for a task have used and may use; `state` is unlimited, ok, warn or exceeded.
 #[pg_extern(stable, strict, parallel_safe)]
+#[expect(clippy::type_complexity, reason = "the SQL signature is the contract")]
 fn task_budget(
     p_task_id: Uuid,
 ) -> TableIterator<

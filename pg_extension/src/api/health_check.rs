@@ -30,7 +30,6 @@ fn record_health_check(
 /// Leases health checks that are due: nobody else gets them until `leased_until`, or until
 /// record_health_check tells their outcome. Whoever calls makes the request; the server does not.
 #[pg_extern(volatile, parallel_unsafe)]
-#[expect(clippy::type_complexity, reason = "the SQL signature is the contract")]
 fn due_health_checks(
     p_limit: default!(Option<i32>, "10"),
     p_lease: default!(Option<Interval>, "'1 minute'"),

@@ -39,6 +39,7 @@ fn register_integration(
 /// Each integration: its health, its breaker, its limits as the service told them, and the calls of
 /// the last hour.
 #[pg_extern(stable, parallel_safe)]
+#[expect(clippy::type_complexity, reason = "the SQL signature is the contract")]
 fn integration_status() -> TableIterator<
     'static,
     (

@@ -3,6 +3,7 @@
 
 mod api_call;
 mod budget;
+mod health;
 mod health_check;
 mod integration;
 mod metric;

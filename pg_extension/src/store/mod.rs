@@ -5,7 +5,9 @@
 pub(crate) mod api_calls;
 pub(crate) mod budgets;
 pub(crate) mod diagnostic;
+pub(crate) mod health;
 pub(crate) mod health_checks;
+pub(crate) mod host;
 pub(crate) mod integrations;
 pub(crate) mod jsonb;
 pub(crate) mod metrics;
