@@ -85,7 +85,7 @@ impl<'a> Scan<'a> {
     /// What follows `word`, when the word names a secret or announces a credential.
     fn value_of(&mut self, word: &str) {
         // A number may only be told once it is read, which is done for few words.
-        let assigned = || if is_secret_key(word, false) { self.assigned() } else { None };
+        let assigned = || if is_secret_key(word, false) { self.assigned(word) } else { None };
         let secret = |(start, end): &(usize, usize)| {
             is_secret_key(word, is_number(&self.text[*start..*end]))
         };
@@ -110,7 +110,7 @@ impl<'a> Scan<'a> {
     }
 
     /// `=abc`, `: "abc"`: the bounds of the value, without the scheme before it.
-    fn assigned(&self) -> Option<(usize, usize)> {
+    fn assigned(&self, word: &str) -> Option<(usize, usize)> {
         let tail = self.rest().trim_start_matches(['\\', '"', '\'', ']', ' ']);
         let tail = tail.strip_prefix(['=', ':']).or_else(|| tail.strip_prefix("%3D"))?;
         let quoted = tail.trim_start_matches(' ');
@@ -119,11 +119,14 @@ impl<'a> Scan<'a> {
         let credential = value[scheme.len()..].strip_prefix(' ');
         let value = credential.filter(|_| is_scheme(scheme)).unwrap_or(value);
         let start = self.text.len() - value.len();
-        let mut end = value.find(ENDS).unwrap_or(value.len());
-        // A quoted secret may hold anything but the quote.
-        if let Some(quote) = quoted.chars().next().filter(|first| ['"', '\''].contains(first)) {
-            end = value.find(quote).unwrap_or(value.len());
-        }
+        // A quoted secret may hold anything but the quote, a header anything up to its line's end.
+        let quote = quoted.trim_start_matches('\\').chars().next();
+        let end = match quote.filter(|first| ['"', '\''].contains(first)) {
+            Some(quote) => value.find(quote),
+            None if is_whole_line(word) => value.find(['\n', '\r', '"']),
+            None => value.find(ENDS),
+        };
+        let end = end.unwrap_or(value.len());
         let value_end = start + self.text[start..start + end].trim_end_matches('\\').len();
         Some((start, value_end))
     }
@@ -133,6 +136,12 @@ impl<'a> Scan<'a> {
         self.out.push_str(REDACTED);
         (self.kept, self.at) = (end, end);
     }
+}
+
+/// Whether a word is the name of a header whose value has several parts, each of them secret.
+fn is_whole_line(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    word.ends_with("cookie") || word.ends_with("authorization")
 }
 
 /// How many bytes of the text make a word: what keys, tokens and encoded characters consist of.
@@ -296,7 +305,10 @@ mod tests {
             ("body {\\\"password\\\": \\\"abc\\\"}", "body {\\\"password\\\": \\\"[redacted]\\\"}"),
             ("password='x y' user=z", "password='[redacted]' user=z"),
             ("postgres://u:p@h/db failed", "postgres://[redacted]@h/db failed"),
-            ("Cookie: a=b; c=d", "Cookie: [redacted]; c=d"),
+            ("Cookie: a=b; c=d\nAccept: x", "Cookie: [redacted]\nAccept: x"),
+            ("{\\\"Cookie\\\": \\\"a=b; c=d\\\", 1}", "{\\\"Cookie\\\": \\\"[redacted]\\\", 1}"),
+            ("Authorization: Digest username=x, response=abc", "Authorization: [redacted]"),
+            ("https://h/c?sv=1&sig=abc%3D&se=2", "https://h/c?sv=1&sig=[redacted]&se=2"),
         ] {
             assert_eq!(redact_text(text), expected, "{text}");
         }

@@ -8,7 +8,7 @@ const REFERENCES: [&str; 3] = ["env:", "file:/", "vault:"];
 const SCHEMES: [&str; 3] = ["bearer", "basic", "token"];
 
 /// A word of a key that alone says that the value is secret.
-const SECRET_WORDS: [&str; 22] = [
+const SECRET_WORDS: [&str; 23] = [
     "secret",
     "secrets",
     "password",
@@ -27,6 +27,7 @@ const SECRET_WORDS: [&str; 22] = [
     "jwt",
     "bearer",
     "signature",
+    "sig",
     "pat",
     "accesstoken",
     "authtoken",
