@@ -317,6 +317,41 @@ COMMENT ON FUNCTION taskmaster.find_tasks(p_query text) IS 'The tasks whose titl
 
 
 --
+-- Name: holds_plain_secret(jsonb); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.holds_plain_secret(p_document jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    WITH RECURSIVE node(key, value) AS (
+        SELECT '', p_document
+        UNION ALL
+        SELECT child.key, child.value
+          FROM node, LATERAL (
+            SELECT member.key, member.value
+              FROM jsonb_each(CASE WHEN jsonb_typeof(node.value) = 'object' THEN node.value ELSE '{}' END) AS member
+            UNION ALL
+            SELECT node.key, element
+              FROM jsonb_array_elements(CASE WHEN jsonb_typeof(node.value) = 'array' THEN node.value ELSE '[]' END)
+                   AS element) AS child)
+    SELECT EXISTS (
+        SELECT FROM node, LATERAL (SELECT node.value #>> '{}' AS text) AS leaf
+         WHERE jsonb_typeof(node.value) = 'string' AND leaf.text <> ''
+           AND (leaf.text ~ '(gh[pousr]_|github_pat_|lin_api_|sk-ant-|xox[abprs]-|-----BEGIN [A-Z ]*PRIVATE KEY)'
+             OR node.key ~* '(secret|passw|passphrase|api[_-]?key|private[_-]?key|access[_-]?key|credential|authorization|cookie|token$)'
+                AND leaf.text !~ '^((Bearer|Basic|token) )?(env:|file:/|vault:)'));
+$_$;
+
+
+--
+-- Name: FUNCTION holds_plain_secret(p_document jsonb); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.holds_plain_secret(p_document jsonb) IS 'Whether a document holds what looks like a secret in plain text';
+
+
+--
 -- Name: make_partition(name, date, date); Type: FUNCTION; Schema: taskmaster; Owner: -
 --
 
@@ -357,6 +392,24 @@ $_$;
 --
 
 COMMENT ON FUNCTION taskmaster.make_partition(p_table name, p_from date, p_to date) IS 'Makes one partition of a table partitioned by time, bounds in UTC; false when it stands already';
+
+
+--
+-- Name: refuse_plain_secret(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.refuse_plain_secret() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF taskmaster.holds_plain_secret(NEW.configuration) THEN
+        RAISE EXCEPTION 'the configuration holds a secret in plain text'
+            USING ERRCODE = 'invalid_parameter_value', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+                HINT = 'Store where the secret is: env:NAME, file:/path or vault:path.';
+    END IF;
+    RETURN NEW;
+END
+$$;
 
 
 --
@@ -431,10 +484,16 @@ CREATE TABLE taskmaster.api_access_logs (
     task_id uuid,
     error_message text,
     retry_count integer DEFAULT 0,
-    CONSTRAINT api_access_logs_method_check CHECK (((method)::text = ANY ((ARRAY['GET'::character varying, 'HEAD'::character varying, 'POST'::character varying, 'PUT'::character varying, 'PATCH'::character varying, 'DELETE'::character varying, 'OPTIONS'::character varying, 'CONNECT'::character varying, 'TRACE'::character varying])::text[]))),
+    tokens_in bigint,
+    tokens_out bigint,
+    cost_usd numeric,
+    adjustments jsonb,
+    CONSTRAINT api_access_logs_cost_usd_check CHECK ((cost_usd >= (0)::numeric)),
+    CONSTRAINT api_access_logs_method_check CHECK (((method)::text = ANY ((ARRAY['GET'::character varying, 'HEAD'::character varying, 'POST'::character varying, 'PUT'::character varying, 'PATCH'::character varying, 'DELETE'::character varying, 'OPTIONS'::character varying, 'CONNECT'::character varying, 'TRACE'::character varying, 'OTHER'::character varying])::text[]))),
     CONSTRAINT api_access_logs_response_status_check CHECK (((response_status >= 0) AND (response_status <= 999))),
     CONSTRAINT api_access_logs_response_time_ms_check CHECK ((response_time_ms >= 0)),
-    CONSTRAINT api_access_logs_retry_count_check CHECK ((retry_count >= 0))
+    CONSTRAINT api_access_logs_retry_count_check CHECK ((retry_count >= 0)),
+    CONSTRAINT api_access_logs_tokens_check CHECK (((tokens_in >= 0) AND (tokens_out >= 0)))
 )
 PARTITION BY RANGE ("timestamp");
 
@@ -444,6 +503,13 @@ PARTITION BY RANGE ("timestamp");
 --
 
 COMMENT ON TABLE taskmaster.api_access_logs IS 'Calls to external services, one partition per week in UTC';
+
+
+--
+-- Name: COLUMN api_access_logs.adjustments; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.api_access_logs.adjustments IS 'What log_api_call had to change so that the call could be stored: argument to original value or reason';
 
 
 SET default_table_access_method = heap;
@@ -469,10 +535,16 @@ CREATE TABLE taskmaster.api_access_logs_default (
     task_id uuid,
     error_message text,
     retry_count integer DEFAULT 0,
-    CONSTRAINT api_access_logs_method_check CHECK (((method)::text = ANY ((ARRAY['GET'::character varying, 'HEAD'::character varying, 'POST'::character varying, 'PUT'::character varying, 'PATCH'::character varying, 'DELETE'::character varying, 'OPTIONS'::character varying, 'CONNECT'::character varying, 'TRACE'::character varying])::text[]))),
+    tokens_in bigint,
+    tokens_out bigint,
+    cost_usd numeric,
+    adjustments jsonb,
+    CONSTRAINT api_access_logs_cost_usd_check CHECK ((cost_usd >= (0)::numeric)),
+    CONSTRAINT api_access_logs_method_check CHECK (((method)::text = ANY ((ARRAY['GET'::character varying, 'HEAD'::character varying, 'POST'::character varying, 'PUT'::character varying, 'PATCH'::character varying, 'DELETE'::character varying, 'OPTIONS'::character varying, 'CONNECT'::character varying, 'TRACE'::character varying, 'OTHER'::character varying])::text[]))),
     CONSTRAINT api_access_logs_response_status_check CHECK (((response_status >= 0) AND (response_status <= 999))),
     CONSTRAINT api_access_logs_response_time_ms_check CHECK ((response_time_ms >= 0)),
-    CONSTRAINT api_access_logs_retry_count_check CHECK ((retry_count >= 0))
+    CONSTRAINT api_access_logs_retry_count_check CHECK ((retry_count >= 0)),
+    CONSTRAINT api_access_logs_tokens_check CHECK (((tokens_in >= 0) AND (tokens_out >= 0)))
 );
 
 
@@ -721,10 +793,18 @@ CREATE TABLE taskmaster.external_integrations (
     rate_limit_per_minute integer DEFAULT 60,
     current_usage integer DEFAULT 0,
     usage_reset_at timestamp with time zone DEFAULT (now() + '00:01:00'::interval),
+    rate_limit_requests integer,
+    rate_window_seconds integer DEFAULT 60 NOT NULL,
+    rate_burst integer,
+    health_check_interval_seconds integer DEFAULT 60 NOT NULL,
     CONSTRAINT external_integrations_current_usage_check CHECK ((current_usage >= 0)),
+    CONSTRAINT external_integrations_health_check_interval_seconds_check CHECK (((health_check_interval_seconds >= 1) AND (health_check_interval_seconds <= 86400))),
     CONSTRAINT external_integrations_health_status_check CHECK (((health_status)::text = ANY ((ARRAY['healthy'::character varying, 'unhealthy'::character varying, 'unknown'::character varying, 'timeout'::character varying])::text[]))),
-    CONSTRAINT external_integrations_integration_type_check CHECK (((integration_type)::text = ANY ((ARRAY['codegen'::character varying, 'github'::character varying, 'linear'::character varying, 'claude'::character varying, 'webhook'::character varying, 'slack'::character varying, 'email'::character varying])::text[]))),
+    CONSTRAINT external_integrations_integration_type_check CHECK (((integration_type)::text ~ '^[a-z][a-z0-9_-]*$'::text)),
+    CONSTRAINT external_integrations_rate_burst_check CHECK ((rate_burst > 0)),
     CONSTRAINT external_integrations_rate_limit_per_minute_check CHECK (((rate_limit_per_minute >= 1) AND (rate_limit_per_minute <= 10000))),
+    CONSTRAINT external_integrations_rate_limit_requests_check CHECK ((rate_limit_requests > 0)),
+    CONSTRAINT external_integrations_rate_window_seconds_check CHECK (((rate_window_seconds >= 1) AND (rate_window_seconds <= 86400))),
     CONSTRAINT external_integrations_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'inactive'::character varying, 'error'::character varying, 'maintenance'::character varying])::text[])))
 )
 WITH (fillfactor='50');
@@ -735,6 +815,13 @@ WITH (fillfactor='50');
 --
 
 COMMENT ON TABLE taskmaster.external_integrations IS 'Services that are called, their health and rate limits';
+
+
+--
+-- Name: COLUMN external_integrations.rate_limit_requests; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.external_integrations.rate_limit_requests IS 'Requests in a window of rate_window_seconds; NULL means what rate_limit_per_minute comes to';
 
 
 --
@@ -756,6 +843,116 @@ CREATE TABLE taskmaster.idempotency_keys (
 --
 
 COMMENT ON TABLE taskmaster.idempotency_keys IS 'Requests that were carried out, so that one sent again is answered and not repeated';
+
+
+--
+-- Name: integration_health; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.integration_health (
+    integration_id uuid NOT NULL,
+    breaker character varying(20) DEFAULT 'closed'::character varying NOT NULL,
+    recent character varying(20) DEFAULT ''::character varying NOT NULL,
+    open_until timestamp with time zone,
+    opens integer DEFAULT 0 NOT NULL,
+    probes_used integer DEFAULT 0 NOT NULL,
+    probes_since timestamp with time zone,
+    next_check_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    leased_until timestamp with time zone,
+    CONSTRAINT integration_health_breaker_check CHECK (((breaker)::text = ANY ((ARRAY['closed'::character varying, 'open'::character varying, 'half_open'::character varying])::text[]))),
+    CONSTRAINT integration_health_recent_check CHECK (((recent)::text ~ '^[01]*$'::text))
+)
+WITH (fillfactor='70');
+
+
+--
+-- Name: TABLE integration_health; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.integration_health IS 'The circuit breaker of each integration, and when its health is to be checked';
+
+
+--
+-- Name: COLUMN integration_health.recent; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.integration_health.recent IS 'The last checks, oldest first: 1 passed, 0 failed';
+
+
+--
+-- Name: integration_health_history; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.integration_health_history (
+    id bigint NOT NULL,
+    integration_id uuid NOT NULL,
+    checked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ok boolean NOT NULL,
+    response_time_ms integer,
+    error text,
+    health_status character varying(20) NOT NULL,
+    breaker character varying(20) NOT NULL,
+    CONSTRAINT integration_health_history_response_time_ms_check CHECK ((response_time_ms >= 0))
+);
+
+
+--
+-- Name: TABLE integration_health_history; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.integration_health_history IS 'Health checks of the last 30 days and what each came to';
+
+
+--
+-- Name: integration_health_history_id_seq; Type: SEQUENCE; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE taskmaster.integration_health_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME taskmaster.integration_health_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: integration_rate_state; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE UNLOGGED TABLE taskmaster.integration_rate_state (
+    integration_id uuid NOT NULL,
+    window_started_at timestamp with time zone,
+    window_used integer DEFAULT 0 NOT NULL,
+    arrival_at timestamp with time zone,
+    remote_remaining bigint,
+    remote_reset_at timestamp with time zone,
+    blocked_until timestamp with time zone,
+    remote jsonb DEFAULT '{}'::jsonb NOT NULL
+)
+WITH (fillfactor='50');
+
+
+--
+-- Name: TABLE integration_rate_state; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.integration_rate_state IS 'The rate limiter of each integration; not crash-safe by intent';
+
+
+--
+-- Name: COLUMN integration_rate_state.arrival_at; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.integration_rate_state.arrival_at IS 'The theoretical arrival time of the GCRA';
+
+
+--
+-- Name: COLUMN integration_rate_state.remote; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.integration_rate_state.remote IS 'The limits as the service''s headers told them, by scope';
 
 
 --
@@ -875,6 +1072,32 @@ CREATE TABLE taskmaster.system_metrics_default (
     source_system character varying(50),
     CONSTRAINT system_metrics_metric_type_check CHECK (((metric_type)::text = ANY ((ARRAY['gauge'::character varying, 'counter'::character varying, 'histogram'::character varying, 'timer'::character varying])::text[])))
 );
+
+
+--
+-- Name: task_budgets; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.task_budgets (
+    task_id uuid NOT NULL,
+    tokens_max bigint,
+    cost_usd_max numeric,
+    warn_ratio numeric DEFAULT 0.8 NOT NULL,
+    tokens_used bigint DEFAULT 0 NOT NULL,
+    cost_usd_used numeric DEFAULT 0 NOT NULL,
+    CONSTRAINT task_budgets_cost_usd_max_check CHECK ((cost_usd_max >= (0)::numeric)),
+    CONSTRAINT task_budgets_tokens_max_check CHECK ((tokens_max >= 0)),
+    CONSTRAINT task_budgets_used_check CHECK (((tokens_used >= 0) AND (cost_usd_used >= (0)::numeric))),
+    CONSTRAINT task_budgets_warn_ratio_check CHECK (((warn_ratio > (0)::numeric) AND (warn_ratio <= (1)::numeric)))
+)
+WITH (fillfactor='70');
+
+
+--
+-- Name: TABLE task_budgets; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.task_budgets IS 'Tokens and cost that the calls for a task used, and their limits';
 
 
 --
@@ -1020,6 +1243,41 @@ COMMENT ON VIEW taskmaster.v_taskmaster_tasks IS 'Tasks in the words of Task Mas
 
 
 --
+-- Name: workflow_steps; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.workflow_steps (
+    workflow_id uuid NOT NULL,
+    name character varying(100) NOT NULL,
+    step_no integer NOT NULL,
+    status character varying(50) DEFAULT 'pending'::character varying NOT NULL,
+    attempt integer DEFAULT 1 NOT NULL,
+    planned boolean DEFAULT false NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    result jsonb,
+    error text,
+    CONSTRAINT workflow_steps_attempt_check CHECK ((attempt >= 1)),
+    CONSTRAINT workflow_steps_status_check CHECK (((status)::text = ANY ((ARRAY['pending'::character varying, 'running'::character varying, 'completed'::character varying, 'failed'::character varying, 'skipped'::character varying])::text[])))
+)
+WITH (fillfactor='85');
+
+
+--
+-- Name: TABLE workflow_steps; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.workflow_steps IS 'Where each step of a workflow stands, in the order of step_no';
+
+
+--
+-- Name: COLUMN workflow_steps.planned; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.workflow_steps.planned IS 'Whether create_workflow named the step; no others are taken then';
+
+
+--
 -- Name: workflows; Type: TABLE; Schema: taskmaster; Owner: -
 --
 
@@ -1041,6 +1299,10 @@ CREATE TABLE taskmaster.workflows (
     codegen_pr_url character varying(500),
     claude_session_id character varying(255),
     validation_results jsonb DEFAULT '{}'::jsonb,
+    resumed_at timestamp with time zone,
+    idempotency_key character varying(255),
+    idempotency_hash bytea,
+    CONSTRAINT workflows_idempotency_hash_check CHECK (((idempotency_key IS NULL) = (idempotency_hash IS NULL))),
     CONSTRAINT workflows_max_retries_check CHECK ((max_retries >= 0)),
     CONSTRAINT workflows_retry_count_check CHECK ((retry_count >= 0)),
     CONSTRAINT workflows_status_check CHECK (((status)::text = ANY ((ARRAY['initialized'::character varying, 'running'::character varying, 'completed'::character varying, 'failed'::character varying, 'cancelled'::character varying, 'timeout'::character varying])::text[]))),
@@ -1120,6 +1382,30 @@ ALTER TABLE ONLY taskmaster.idempotency_keys
 
 
 --
+-- Name: integration_health_history integration_health_history_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.integration_health_history
+    ADD CONSTRAINT integration_health_history_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: integration_health integration_health_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.integration_health
+    ADD CONSTRAINT integration_health_pkey PRIMARY KEY (integration_id);
+
+
+--
+-- Name: integration_rate_state integration_rate_state_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.integration_rate_state
+    ADD CONSTRAINT integration_rate_state_pkey PRIMARY KEY (integration_id);
+
+
+--
 -- Name: maintenance_state maintenance_state_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
 --
 
@@ -1149,6 +1435,14 @@ ALTER TABLE ONLY taskmaster.system_metrics
 
 ALTER TABLE ONLY taskmaster.system_metrics_default
     ADD CONSTRAINT system_metrics_default_pkey PRIMARY KEY (id, recorded_at);
+
+
+--
+-- Name: task_budgets task_budgets_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.task_budgets
+    ADD CONSTRAINT task_budgets_pkey PRIMARY KEY (task_id);
 
 
 --
@@ -1197,6 +1491,22 @@ ALTER TABLE ONLY taskmaster.task_status_transitions
 
 ALTER TABLE ONLY taskmaster.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: workflow_steps workflow_steps_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.workflow_steps
+    ADD CONSTRAINT workflow_steps_pkey PRIMARY KEY (workflow_id, name);
+
+
+--
+-- Name: workflow_steps workflow_steps_workflow_id_step_no_key; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.workflow_steps
+    ADD CONSTRAINT workflow_steps_workflow_id_step_no_key UNIQUE (workflow_id, step_no);
 
 
 --
@@ -1268,6 +1578,20 @@ CREATE INDEX api_access_logs_default_timestamp_idx1 ON taskmaster.api_access_log
 --
 
 CREATE INDEX idempotency_keys_expires_at_idx ON taskmaster.idempotency_keys USING btree (expires_at);
+
+
+--
+-- Name: integration_health_history_integration_id_checked_at_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX integration_health_history_integration_id_checked_at_idx ON taskmaster.integration_health_history USING btree (integration_id, checked_at DESC);
+
+
+--
+-- Name: integration_health_next_check_at_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX integration_health_next_check_at_idx ON taskmaster.integration_health USING btree (next_check_at);
 
 
 --
@@ -1474,6 +1798,13 @@ CREATE UNIQUE INDEX workflows_active_task_id_key ON taskmaster.workflows USING b
 
 
 --
+-- Name: workflows_task_id_idempotency_key_key; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE UNIQUE INDEX workflows_task_id_idempotency_key_key ON taskmaster.workflows USING btree (task_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+
+--
 -- Name: workflows_task_id_status_idx; Type: INDEX; Schema: taskmaster; Owner: -
 --
 
@@ -1554,6 +1885,13 @@ CREATE OR REPLACE VIEW taskmaster.blocking_tasks WITH (security_invoker='true') 
      JOIN taskmaster.tasks waiting ON (((waiting.id = d.task_id) AND ((waiting.status)::text <> ALL ((ARRAY['completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[])))))
   GROUP BY t.id
   ORDER BY (count(*)) DESC, t.priority DESC, t.created_at, t.id;
+
+
+--
+-- Name: external_integrations external_integrations_refuse_plain_secret; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER external_integrations_refuse_plain_secret BEFORE INSERT OR UPDATE OF configuration ON taskmaster.external_integrations FOR EACH ROW EXECUTE FUNCTION taskmaster.refuse_plain_secret();
 
 
 --
@@ -1643,6 +1981,38 @@ ALTER TABLE taskmaster.api_access_logs
 
 
 --
+-- Name: integration_health_history integration_health_history_integration_id_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.integration_health_history
+    ADD CONSTRAINT integration_health_history_integration_id_fkey FOREIGN KEY (integration_id) REFERENCES taskmaster.external_integrations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: integration_health integration_health_integration_id_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.integration_health
+    ADD CONSTRAINT integration_health_integration_id_fkey FOREIGN KEY (integration_id) REFERENCES taskmaster.external_integrations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: integration_rate_state integration_rate_state_integration_id_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.integration_rate_state
+    ADD CONSTRAINT integration_rate_state_integration_id_fkey FOREIGN KEY (integration_id) REFERENCES taskmaster.external_integrations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: task_budgets task_budgets_task_id_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.task_budgets
+    ADD CONSTRAINT task_budgets_task_id_fkey FOREIGN KEY (task_id) REFERENCES taskmaster.tasks(id) ON DELETE CASCADE;
+
+
+--
 -- Name: task_contexts task_contexts_task_id_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
 --
 
@@ -1680,6 +2050,14 @@ ALTER TABLE ONLY taskmaster.task_gates
 
 ALTER TABLE ONLY taskmaster.tasks
     ADD CONSTRAINT tasks_parent_task_id_fkey FOREIGN KEY (parent_task_id) REFERENCES taskmaster.tasks(id);
+
+
+--
+-- Name: workflow_steps workflow_steps_workflow_id_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.workflow_steps
+    ADD CONSTRAINT workflow_steps_workflow_id_fkey FOREIGN KEY (workflow_id) REFERENCES taskmaster.workflows(id) ON DELETE CASCADE;
 
 
 --

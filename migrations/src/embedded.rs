@@ -43,6 +43,8 @@ pub(crate) fn steps() -> Vec<Step> {
         step!("0014_task_indexes", Index),
         step!("0015_task_views", Schema),
         step!("0016_task_search", Function),
+        step!("0017_integrations", Schema),
+        step!("0018_workflow_steps", Schema),
     ]
 }
 

@@ -3,7 +3,9 @@
 //!
 //! It must not know pgrx or SPI: `store::diagnostic` turns these values into server errors.
 
+mod integration;
 mod task;
+mod workflow;
 
 use serde_json::json;
 use thiserror::Error;
@@ -11,6 +13,9 @@ use thiserror::Error;
 pub(crate) use task::TaskRefusal;
 
 use crate::domain::vocabulary::Vocabulary;
+
+pub(crate) use integration::IntegrationError;
+pub(crate) use workflow::WorkflowError;
 
 /// A refusal of one of the stored functions.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -64,6 +69,10 @@ pub(crate) enum DomainError {
     SchemaMissing { table: &'static str },
     #[error(transparent)]
     Task(#[from] TaskRefusal),
+    #[error(transparent)]
+    Integration(#[from] IntegrationError),
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
 }
 
 /// The table constraint a refusal stands for, as the client sees it in the error's fields.
@@ -96,6 +105,8 @@ impl DomainError {
             | Self::SchemaMissing { .. } => "55000",
             Self::TaskMissing { .. } | Self::WorkflowMissing { .. } => "P0002",
             Self::Task(refusal) => refusal.sqlstate(),
+            Self::Integration(error) => error.sqlstate(),
+            Self::Workflow(error) => error.sqlstate(),
         }
     }
 
@@ -120,6 +131,8 @@ impl DomainError {
             }
             Self::NotFinite => json!({ "argument": "p_metric_value" }),
             Self::Task(refusal) => refusal.detail(),
+            Self::Integration(error) => error.detail(),
+            Self::Workflow(error) => error.detail(),
             other => other.detail_of_row(),
         };
         detail.to_string()
@@ -140,6 +153,8 @@ impl DomainError {
             Self::NotAnObject { argument } => {
                 format!("Pass an object such as {{\"key\": \"value\"}} for {argument}.")
             }
+            Self::Integration(error) => error.hint(),
+            Self::Workflow(error) => error.hint(),
             Self::NotFinite => "Leave NaN and infinity out; they have no JSON form.".into(),
             Self::Task(refusal) => refusal.hint(),
             other => other.hint_of_row(),
@@ -157,6 +172,10 @@ impl DomainError {
             Self::Task(refusal) => refusal.constraint(),
             Self::WorkflowActive { .. } => {
                 Some(Constraint { table: "workflows", name: "workflows_active_task_id_key" })
+            }
+            Self::Workflow(WorkflowError::KeyReused { .. }) => {
+                let name = "workflows_task_id_idempotency_key_key";
+                Some(Constraint { table: "workflows", name })
             }
             _ => None,
         }

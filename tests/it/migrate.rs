@@ -6,6 +6,7 @@ mod partition;
 mod pooler;
 mod refusal;
 mod round_trip;
+mod rows;
 mod runners;
 mod schema_file;
 mod seed;

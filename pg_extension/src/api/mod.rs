@@ -2,13 +2,18 @@
 //! returns. It must not hold a rule or a statement.
 
 mod api_call;
+mod budget;
 mod dependency;
 mod exchange;
 mod gate;
+mod health;
+mod health_check;
+mod integration;
 mod lease;
 mod metric;
 mod overview;
 mod queue;
+mod rate_limit;
 mod task;
 mod task_event;
 mod task_tree;

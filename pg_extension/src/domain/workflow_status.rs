@@ -56,6 +56,11 @@ impl WorkflowStatus {
         matches!(self, Self::Initialized | Self::Running)
     }
 
+    /// Whether [`Self::Running`] may follow a retry.
+    pub(crate) fn is_retryable(self) -> bool {
+        matches!(self, Self::Failed | Self::Timeout)
+    }
+
     /// The status after `step` is reported to a workflow that takes steps.
     pub(crate) fn after(step: &StepReport<'_>, progress: Progress) -> Self {
         let is_final = step.name == FINAL_STEP && step.status == StepStatus::Completed;
@@ -84,7 +89,7 @@ mod tests {
         finished_others: i64,
         total_steps: i32,
     ) -> WorkflowStatus {
-        let step = StepReport { name, status, error_message: None };
+        let step = StepReport { name, status, error_message: None, expected_attempt: None };
         WorkflowStatus::after(&step, Progress { finished_others, total_steps })
     }
 
@@ -119,5 +124,7 @@ mod tests {
     fn an_ended_workflow_takes_no_steps() {
         let open: Vec<_> = WorkflowStatus::ALL.into_iter().filter(|s| s.takes_steps()).collect();
         assert_eq!(open, [WorkflowStatus::Initialized, WorkflowStatus::Running]);
+        let again: Vec<_> = WorkflowStatus::ALL.into_iter().filter(|s| s.is_retryable()).collect();
+        assert_eq!(again, [WorkflowStatus::Failed, WorkflowStatus::Timeout]);
     }
 }

@@ -1,5 +1,5 @@
-//! `jsonb` that is passed on and not read: the datum as it came, without a trip through text and a
-//! JSON library. It must not know what any document means.
+//! `jsonb` that is passed on: the datum as it came, without a trip through text and a
+//! JSON library; or read, with a bound. It must not know what any document means.
 
 use std::ffi::CStr;
 
@@ -94,20 +94,30 @@ impl Jsonb {
         argument: &'static str,
         bytes_max: usize,
     ) -> Result<Value, DomainError> {
-        let document = self.detoasted();
-        document::require_size(argument, document.size(), bytes_max)?;
-        // SAFETY: jsonb_out (jsonb.c) takes a jsonb and returns a zero-terminated text in the
-        // database's encoding, which pgrx requires to be UTF-8.
-        let text = unsafe { direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(document.0)]) };
-        let text = text.expect("jsonb_out returns no null").to_string_lossy();
+        document::require_size(argument, self.size(), bytes_max)?;
         // Text is longer than its jsonb where there is much punctuation.
-        document::parse(argument, &text, bytes_max.saturating_mul(2))
+        document::parse(argument, &self.text(), bytes_max.saturating_mul(2))
     }
 
-    /// Bytes of the stored form. Only of a detoasted document.
-    fn size(self) -> usize {
-        // SAFETY: a detoasted jsonb is a varlena with a length word.
-        unsafe { pgrx::varsize_any(self.0.cast_mut_ptr::<pg_sys::varlena>()) }
+    /// The document, or 54000 when it is larger than `bytes_max`.
+    pub(crate) fn bounded(self, argument: Argument, bytes_max: usize) -> Result<Self, DomainError> {
+        document::require_size(argument.0, self.size(), bytes_max).map(|()| self)
+    }
+
+    /// How many bytes the document takes, uncompressed; found without reading it.
+    pub(crate) fn size(self) -> usize {
+        // SAFETY: the datum is a varlena, of which only the header is read (detoast.c).
+        unsafe { pg_sys::toast_raw_datum_size(self.0) }
+    }
+
+    /// What PostgreSQL prints for the document.
+    pub(crate) fn text(self) -> String {
+        // SAFETY: jsonb_out (jsonb.c) takes a jsonb and returns a zero-terminated text in the
+        // database's encoding, which pgrx requires to be UTF-8.
+        let text = unsafe {
+            direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(self.detoasted().0)])
+        };
+        text.expect("jsonb_out returns no null").to_string_lossy().into_owned()
     }
 
     fn detoasted(self) -> Self {

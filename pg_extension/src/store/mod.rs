@@ -3,23 +3,30 @@
 //! both need raw server calls. It must not know the rules: `domain` decides, this writes.
 
 pub(crate) mod api_calls;
+pub(crate) mod budgets;
 pub(crate) mod claims;
 pub(crate) mod dependencies;
 pub(crate) mod diagnostic;
 pub(crate) mod events;
 pub(crate) mod exchange;
 pub(crate) mod gates;
+pub(crate) mod health;
+pub(crate) mod health_checks;
+pub(crate) mod host;
 mod idempotency;
+pub(crate) mod integrations;
 pub(crate) mod integrity;
 pub(crate) mod json_text;
 pub(crate) mod jsonb;
 pub(crate) mod leases;
 pub(crate) mod metrics;
+pub(crate) mod moment;
 pub(crate) mod number;
 pub(crate) mod overview;
 mod plan;
 pub(crate) mod queue;
 mod random;
+pub(crate) mod rate_limits;
 pub(crate) mod readiness;
 mod schema;
 pub(crate) mod task_lists;
@@ -28,6 +35,8 @@ pub(crate) mod task_patches;
 pub(crate) mod tasks;
 pub(crate) mod tree;
 pub(crate) mod varchar;
+pub(crate) mod workflow_ends;
+pub(crate) mod workflow_views;
 pub(crate) mod workflows;
 
 pub(crate) use diagnostic::OrRaise;

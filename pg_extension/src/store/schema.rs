@@ -17,9 +17,14 @@ pub(super) enum Table {
     ExternalIntegrations,
     ApiAccessLogs,
     IdempotencyKeys,
+    IntegrationHealth,
+    IntegrationHealthHistory,
+    IntegrationRateState,
+    TaskBudgets,
     TaskDependencies,
     TaskEvents,
     TaskGates,
+    WorkflowSteps,
 }
 
 impl Table {
@@ -45,9 +50,14 @@ impl Table {
             Self::ExternalIntegrations => c"external_integrations",
             Self::ApiAccessLogs => c"api_access_logs",
             Self::IdempotencyKeys => c"idempotency_keys",
+            Self::IntegrationHealth => c"integration_health",
+            Self::IntegrationHealthHistory => c"integration_health_history",
+            Self::IntegrationRateState => c"integration_rate_state",
+            Self::TaskBudgets => c"task_budgets",
             Self::TaskDependencies => c"task_dependencies",
             Self::TaskEvents => c"task_events",
             Self::TaskGates => c"task_gates",
+            Self::WorkflowSteps => c"workflow_steps",
         }
     }
 }

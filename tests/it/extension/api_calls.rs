@@ -19,7 +19,7 @@ async fn log(session: &Session, arguments: &str) -> String {
 }
 
 async fn column(session: &Session, id: &str, column: &str) -> String {
-    session.text(&format!("select {column} from api_access_logs where id = '{id}'")).await
+    session.text(&format!("select {column} from api_access_logs l where id = '{id}'")).await
 }
 
 #[tokio::test]
@@ -117,28 +117,132 @@ async fn an_endpoint_of_any_length_is_logged() {
 }
 
 #[tokio::test]
-async fn a_refused_call_says_why() {
+async fn no_call_is_refused_and_what_was_changed_is_said() {
     let session = fresh().await;
     register(&session, "github", "gh").await;
-    for (arguments, sqlstate) in [
-        ("null, '/x', 'GET', 200, 1", "22004"),
-        ("'gh', null, 'GET', 200, 1", "22004"),
-        ("'gh', '/x', null, 200, 1", "22004"),
-        ("' ', '/x', 'GET', 200, 1", "22023"),
-        ("repeat('x', 101), '/x', 'GET', 200, 1", "22001"),
-        ("'gh', '/x', 'PROPFIND-ALL', 200, 1", "22001"),
-        ("'gh', '/x', 'FETCH', 200, 1", "22023"),
-        ("'gh', '/x', 'GET', 0, 1", "22023"),
-        ("'gh', '/x', 'GET', 200, -1", "22023"),
-        ("'gh', '/x', 'GET', 200, 1, null, repeat('x', 256)", "22001"),
+    for (arguments, stored, adjustments) in [
+        ("'gh', null, 'GET', 200, 1", "(none)|GET|200|1", r#"{"endpoint": null}"#),
+        ("'gh', '/x', null, 200, 1", "/x|OTHER|200|1", r#"{"method": null}"#),
+        ("'gh', '/x', 'propfind-all', 200, 1", "/x|OTHER|200|1", r#"{"method": "propfind-all"}"#),
+        ("'gh', '/x', 'GET', 0, 1", "/x|GET|0|1", "NULL"),
+        ("'gh', '/x', 'GET', -7, 1", "/x|GET||1", r#"{"response_status": -7}"#),
+        ("'gh', '/x', 'GET', 200, -1", "/x|GET|200|", r#"{"response_time_ms": -1}"#),
+        ("'gh', '/x', 'GET', null, null", "/x|GET||", "NULL"),
     ] {
-        let sql = format!("select log_api_call({arguments})");
-        assert_eq!(session.sqlstate(&sql).await, sqlstate, "{sql}");
+        let id = log(&session, arguments).await;
+        let all = "concat_ws('|', endpoint, method, coalesce(response_status::text, ''), \
+            coalesce(response_time_ms::text, ''))";
+        assert_eq!(column(&session, &id, all).await, stored, "{arguments}");
+        assert_eq!(column(&session, &id, "adjustments").await, adjustments, "{arguments}");
     }
-    let sql = format!("select log_api_call('gh', '/x', 'GET', 200, 1, '{NOBODY}')");
-    let refusal = session.refusal(&sql).await;
-    assert_eq!(refusal.sqlstate, "23503");
-    assert_eq!(refusal.constraint, "api_access_logs.api_access_logs_task_id_fkey");
-    let usage = "select current_usage from external_integrations";
-    assert_eq!(session.text(usage).await, "0");
+    assert_eq!(session.text("select current_usage from external_integrations").await, "7");
+}
+
+#[tokio::test]
+async fn the_later_arguments_are_put_right_too() {
+    let session = fresh().await;
+    register(&session, "github", "gh").await;
+    let id = log(
+        &session,
+        &format!(
+            "'gh', '/x', 'GET', 200, 1, '{NOBODY}', repeat('u', 300), null, repeat('c', 300), \
+             p_retry_count => -1, p_tokens_in => -5, p_tokens_out => 7, p_cost_usd => 'NaN'"
+        ),
+    )
+    .await;
+    let all = "concat_ws('|', task_id is null, length(user_id), length(correlation_id), \
+        retry_count, tokens_in is null, tokens_out, cost_usd is null)";
+    assert_eq!(column(&session, &id, all).await, "t|255|255|0|t|7|t");
+    let adjustments = column(&session, &id, "adjustments").await;
+    let expected = json!({
+        "task_id": NOBODY, "user_id": "cut", "correlation_id": "cut", "retry_count": -1,
+        "tokens_in": -5, "cost_usd": "NaN"
+    });
+    assert_eq!(adjustments.parse::<serde_json::Value>().unwrap(), expected);
+    for arguments in [
+        "null, null, null, null, null",
+        "' ', '', '', -2147483648, -2147483648, p_cost_usd => '-Infinity'",
+        "repeat('x', 300), repeat('x', 100000), repeat('x', 100000), 2147483647, 2147483647, \
+         p_integration_type => repeat('x', 300), p_cost_usd => '1e130000', \
+         p_tokens_in => 9223372036854775807, p_tokens_out => -9223372036854775808",
+    ] {
+        log(&session, arguments).await;
+    }
+    assert_eq!(session.text("select count(*) from api_access_logs").await, "4");
+}
+
+#[tokio::test]
+async fn secrets_never_reach_the_log() {
+    let session = fresh().await;
+    register(&session, "github", "gh").await;
+    let id = log(
+        &session,
+        r#"'gh', 'https://bob:hunter2@api.github.com/x?access_token=hunter2&page=2', 'GET', 401, 1,
+        p_error_message => 'refused Authorization: Bearer hunter2hunter2',
+        p_request_headers => '{"Authorization": "token hunter2", "Cookie": ["hunter2"],
+            "X-Api-Key": "hunter2", "accept": "application/json"}',
+        p_request_body => '{"user": {"name": "ann", "password": "hunter2"}, "n": 0.10,
+            "list": ["ghp_16C7e42F292c6912E7710c838347Ae178B4a"], "big": 1e400,
+            "form": "client_secret=hunter2&x=1"}',
+        p_response_headers => '{"set-cookie": "sid=hunter2", "x-ratelimit-remaining": "9"}',
+        p_response_body => '{"usage": {"input_tokens": 5}, "refreshToken": "hunter2"}'"#,
+    )
+    .await;
+    let row = column(&session, &id, "l::text").await;
+    assert!(!row.contains("hunter2") && !row.contains("ghp_"), "{row}");
+    for (path, expected) in [
+        ("endpoint", "https://[redacted]@api.github.com/x?access_token=[redacted]&page=2"),
+        ("request_headers ->> 'accept'", "application/json"),
+        ("request_body #>> '{user,name}'", "ann"),
+        ("request_body ->> 'n'", "0.10"),
+        ("request_body -> 'big' = '1e400'", "t"),
+        ("request_body ->> 'form'", "client_secret=[redacted]&x=1"),
+        ("response_headers ->> 'x-ratelimit-remaining'", "9"),
+        ("response_body #>> '{usage,input_tokens}'", "5"),
+    ] {
+        assert_eq!(column(&session, &id, path).await, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn documents_of_any_size_and_depth_are_logged() {
+    let session = fresh().await;
+    register(&session, "github", "gh").await;
+    for (body, stored) in [
+        ("to_jsonb(repeat('x', 10000))", "f|NULL"),
+        ("to_jsonb(repeat('x', 20000))", "t|20002"),
+        ("(repeat('[', 5000) || repeat(']', 5000))::jsonb", "f|NULL"),
+        ("to_jsonb(repeat('x', 5000000))", "t|5000012"),
+        ("'null'", "f|NULL"),
+    ] {
+        let id =
+            log(&session, &format!("'gh', '/', 'GET', 200, 1, p_request_body => {body}")).await;
+        let cut = "concat_ws('|', coalesce((request_body -> '_truncated')::bool, false), \
+            coalesce(request_body ->> '_bytes', 'NULL'))";
+        assert_eq!(column(&session, &id, cut).await, stored, "{body}");
+        let marked = column(&session, &id, "adjustments ->> 'request_body'").await;
+        assert_eq!(marked == "cut", stored.starts_with('t'), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn the_headers_of_a_logged_answer_feed_the_limiter() {
+    let session = fresh().await;
+    register(&session, "github", "gh").await;
+    let allowed = "select concat_ws('|', allowed, reason) from acquire_rate_limit('gh')";
+    assert_eq!(session.text(allowed).await, "t");
+    log(&session, r#"'gh', '/', 'GET', 429, 1, p_response_headers => '{"Retry-After": "60"}'"#)
+        .await;
+    assert_eq!(session.text(allowed).await, "f|retry_after");
+}
+
+#[tokio::test]
+async fn the_type_tells_integrations_of_one_name_apart() {
+    let mut session = fresh().await;
+    register(&session, "linear", "shared").await;
+    register(&session, "github", "shared").await;
+    let id = log(&session, "'shared', '/x', 'GET', 200, 1, p_integration_type => 'github'").await;
+    let kind = "(select integration_type from external_integrations i where i.id = integration_id)";
+    assert_eq!(column(&session, &id, kind).await, "github");
+    assert_eq!(session.notices(), []);
 }

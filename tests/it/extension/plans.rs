@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::session::{Session, fresh};
 
-const CALLS: [(&str, &str); 11] = [
+const CALLS: &[(&str, &str)] = &[
     ("tasks", "select create_task('t')"),
     ("tasks", "select update_task_status(gen_random_uuid(), 'done')"),
     ("tasks", "select get_task_hierarchy(gen_random_uuid())"),
@@ -18,6 +18,19 @@ const CALLS: [(&str, &str); 11] = [
     ("workflows", "select update_workflow_step(gen_random_uuid(), 'a', 'running')"),
     ("system_metrics", "select record_metric('m', 1)"),
     ("external_integrations", "select log_api_call('x', '/x', 'GET', 200, 1)"),
+    ("external_integrations", "select register_integration('github', 'x')"),
+    ("external_integrations", "select integration_status()"),
+    ("external_integrations", "select acquire_rate_limit('x')"),
+    ("external_integrations", "select check_rate_limit('x')"),
+    ("external_integrations", "select observe_rate_headers('x', '{}')"),
+    ("external_integrations", "select record_health_check('x', true)"),
+    ("external_integrations", "select due_health_checks()"),
+    ("tasks", "select set_task_budget(gen_random_uuid())"),
+    ("tasks", "select task_budget(gen_random_uuid())"),
+    ("workflows", "select retry_workflow(gen_random_uuid())"),
+    ("workflows", "select expire_workflows()"),
+    ("workflows", "select get_workflow(gen_random_uuid())"),
+    ("system_metrics", "select get_system_health()"),
 ];
 
 async fn bare_database() -> Database<'static> {

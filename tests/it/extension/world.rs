@@ -36,7 +36,8 @@ const CONTENTS: [&str; 6] = [
     "select id, metric_name, metric_value, component, metric_type, tags, metric_metadata, \
      metric_unit, source_system from system_metrics",
     "select id, integration_id, endpoint, method, request_headers, response_status, \
-     response_time_ms, user_id, task_id, error_message, retry_count from api_access_logs",
+     response_time_ms, user_id, task_id, error_message, retry_count, adjustments \
+     from api_access_logs",
     "select integration_name, integration_type, current_usage, last_used_at is null, \
      usage_reset_at > now() from external_integrations",
 ];

@@ -35,6 +35,11 @@ async fn columns(client: &Client, schema: &str) -> Vec<Vec<String>> {
     rows.iter().map(|row| (0..row.len()).map(|column| row.get(column)).collect()).collect()
 }
 
+/// Whether a column has the position of one of the document's; what goes beyond it follows.
+fn is_of_the_document(column: &[String], expected: &[Vec<String>]) -> bool {
+    expected.iter().any(|of_document| of_document[..2] == column[..2])
+}
+
 /// The foreign keys in a schema: from where, to where, and what a deletion does.
 async fn references(client: &Client, schema: &str) -> Vec<String> {
     let sql = "
@@ -65,8 +70,16 @@ async fn the_tables_are_those_of_the_document_column_for_column() {
             row[5] = "NO".to_owned();
         }
     }
-    assert_eq!(columns(&client, "taskmaster").await, expected);
-    assert_eq!(references(&client, "taskmaster").await, references(&client, "seed").await);
+    let mut present = columns(&client, "taskmaster").await;
+    present.retain(|column| is_of_the_document(column, &expected));
+    assert_eq!(present, expected, "the document's columns come first, as they stand there");
+    let present = references(&client, "taskmaster").await;
+    let missing: Vec<_> = references(&client, "seed")
+        .await
+        .into_iter()
+        .filter(|reference| !present.contains(reference))
+        .collect();
+    assert_eq!(missing, [] as [String; 0]);
 }
 
 #[tokio::test]
