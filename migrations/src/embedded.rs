@@ -36,6 +36,8 @@ pub(crate) fn steps() -> Vec<Step> {
         step!("0007_search", Index),
         step!("0008_extension", Extension),
         step!("0009_session_reports", Extension),
+        step!("0010_metric_rollups", Schema),
+        step!("0011_upkeep", Function),
     ]
 }
 

@@ -27,6 +27,12 @@ pub(crate) enum DomainError {
     UnknownWord { argument: &'static str, value: String, allowed: Vocabulary },
     #[error("{argument} must be a JSON object")]
     NotAnObject { argument: &'static str },
+    #[error("{argument} takes {size} bytes, at most {size_max} are allowed")]
+    DocumentTooLarge { argument: &'static str, size: usize, size_max: usize },
+    #[error("{argument} must be a time, not infinity")]
+    NotATime { argument: &'static str },
+    #[error("{argument} lies more than a day ahead")]
+    TimeAhead { argument: &'static str },
     #[error("p_metric_value must be a finite number")]
     NotFinite,
     #[error("parent task {id} does not exist")]
@@ -72,11 +78,13 @@ impl DomainError {
             | Self::Blank { .. }
             | Self::UnknownWord { .. }
             | Self::NotAnObject { .. }
+            | Self::NotATime { .. }
+            | Self::TimeAhead { .. }
             | Self::NotFinite => "22023",
             Self::ParentMissing { .. } | Self::ReferencedTaskMissing { .. } => "23503",
             Self::WorkflowActive { .. } => "23505",
             Self::BlankTitle | Self::PriorityOutOfRange { .. } => "23514",
-            Self::StepRecordsFull { .. } => "54000",
+            Self::StepRecordsFull { .. } | Self::DocumentTooLarge { .. } => "54000",
             Self::HierarchyTooDeep { .. } => "54001",
             Self::IllegalTransition { .. }
             | Self::OpenSubtasks { .. }
@@ -90,8 +98,15 @@ impl DomainError {
     /// The facts of the refusal as one JSON object.
     pub(crate) fn detail(&self) -> String {
         let detail = match self {
-            Self::Null { argument } | Self::Blank { argument } | Self::NotAnObject { argument } => {
+            Self::Null { argument }
+            | Self::Blank { argument }
+            | Self::NotAnObject { argument }
+            | Self::NotATime { argument }
+            | Self::TimeAhead { argument } => {
                 json!({ "argument": argument })
+            }
+            Self::DocumentTooLarge { argument, size, size_max } => {
+                json!({ "argument": argument, "size": size, "size_max": size_max })
             }
             Self::TooLong { argument, length, length_max } => {
                 json!({ "argument": argument, "length": length, "length_max": length_max })
@@ -127,6 +142,9 @@ impl DomainError {
             Self::NotAnObject { argument } => {
                 format!("Pass an object such as {{\"key\": \"value\"}} for {argument}.")
             }
+            Self::DocumentTooLarge { .. } => "Keep large documents elsewhere, and pass a reference.".into(),
+            Self::NotATime { .. } => "Pass a point in time.".into(),
+            Self::TimeAhead { .. } => "Check the clock of the machine that measures.".into(),
             Self::NotFinite => "Leave NaN and infinity out; they have no JSON form.".into(),
             other => other.hint_of_row(),
         }

@@ -23,6 +23,7 @@
 mod api_calls;
 mod concurrency;
 mod differential;
+mod direct_insert;
 mod metrics;
 mod plans;
 mod session;

@@ -4,6 +4,7 @@
 pub(crate) mod api_call;
 pub(crate) mod argument;
 pub(crate) mod completion;
+pub(crate) mod instant;
 pub(crate) mod metric;
 pub(crate) mod status_change;
 pub(crate) mod task;

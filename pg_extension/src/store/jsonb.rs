@@ -29,6 +29,30 @@ impl Jsonb {
         }
     }
 
+    /// The document, or 54000 when it has more bytes than that as stored.
+    ///
+    /// The document has been detoasted.
+    pub(crate) fn bounded(self, argument: Argument, size_max: usize) -> Result<Self, DomainError> {
+        // SAFETY: a detoasted jsonb is a varlena with a length word.
+        let size = unsafe { pgrx::varsize_any(self.0.cast_mut_ptr()) };
+        if size <= size_max {
+            return Ok(self);
+        }
+        Err(DomainError::DocumentTooLarge { argument: argument.0, size, size_max })
+    }
+
+    /// `{}`, without a call of the server.
+    pub(crate) fn empty_object() -> Self {
+        /// A jsonb of eight bytes: its length word (`SET_VARSIZE_4B`) and the header of an object without members.
+        #[repr(C, align(4))]
+        struct Empty([u32; 2]);
+        #[cfg(target_endian = "little")]
+        static EMPTY: Empty = Empty([8 << 2, ROOT_IS_OBJECT]);
+        #[cfg(target_endian = "big")]
+        static EMPTY: Empty = Empty([8, ROOT_IS_OBJECT]);
+        Self(pg_sys::Datum::from((&raw const EMPTY).cast_mut()))
+    }
+
     fn detoasted(self) -> Self {
         // SAFETY: the datum is a jsonb, a varlena; detoasting returns it or a copy that lives in
         // the memory context of the call.

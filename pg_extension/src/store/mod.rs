@@ -3,7 +3,9 @@
 //! both need raw server calls. It must not know the rules: `domain` decides, this writes.
 
 pub(crate) mod api_calls;
+pub(crate) mod clock;
 pub(crate) mod diagnostic;
+mod direct_insert;
 pub(crate) mod jsonb;
 pub(crate) mod metrics;
 pub(crate) mod number;

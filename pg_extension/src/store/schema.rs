@@ -16,11 +16,21 @@ pub(super) enum Table {
     SystemMetrics,
     ExternalIntegrations,
     ApiAccessLogs,
+    MetricDirtyBuckets,
+    MetricRollups,
+    MetricSeries,
+    RetentionPolicies,
+    RollupWatermarks,
 }
 
 impl Table {
     /// Returns when the table exists; raises 55000 with the command that makes it otherwise.
     pub(super) fn require(self) {
+        self.oid();
+    }
+
+    /// The table's oid; raises 55000 with the command that makes it when there is none.
+    pub(super) fn oid(self) -> pg_sys::Oid {
         // SAFETY: both are syscache look-ups by a zero-terminated name; a missing schema is the
         // invalid oid, in which no table is found.
         let oid = unsafe {
@@ -31,6 +41,7 @@ impl Table {
             let table = self.name().to_str().expect("table names are ASCII");
             raise(&DomainError::SchemaMissing { table });
         }
+        oid
     }
 
     fn name(self) -> &'static CStr {
@@ -40,6 +51,11 @@ impl Table {
             Self::SystemMetrics => c"system_metrics",
             Self::ExternalIntegrations => c"external_integrations",
             Self::ApiAccessLogs => c"api_access_logs",
+            Self::MetricDirtyBuckets => c"metric_dirty_buckets",
+            Self::MetricRollups => c"metric_rollups",
+            Self::MetricSeries => c"metric_series",
+            Self::RetentionPolicies => c"retention_policies",
+            Self::RollupWatermarks => c"rollup_watermarks",
         }
     }
 }
