@@ -8,6 +8,7 @@
 mod api;
 mod domain;
 mod error;
+mod guc;
 mod report;
 mod store;
 mod warning;
@@ -17,5 +18,6 @@ pgrx::pg_module_magic!(name, version);
 /// Runs once in each backend, when PostgreSQL loads the library.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    guc::define();
     report::begin();
 }

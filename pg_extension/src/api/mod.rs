@@ -3,5 +3,7 @@
 
 mod api_call;
 mod metric;
+mod rollup;
+mod sketch;
 mod task;
 mod workflow;

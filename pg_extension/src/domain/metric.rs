@@ -42,7 +42,7 @@ pub(crate) const WORD_LENGTH_MAX: usize = 50;
 pub(crate) const DOCUMENT_SIZE_MAX: usize = 16 * 1024;
 
 /// How many measurements one call may bring.
-pub(crate) const ROWS_MAX: usize = 50_000;
+pub(crate) const ROWS_MAX: usize = 10_000;
 
 /// How long after its time a measurement may be inserted and still count as in time. Rollups wait as long before they close
 /// a minute; what comes later marks its minute.

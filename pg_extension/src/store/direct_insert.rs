@@ -83,18 +83,14 @@ impl DirectInsert {
         })
     }
 
-    /// Inserts `count` rows in batches; `fill` sets the cells of the row with the given number. False when it has to be
-    /// done by a plan; then nothing was written.
+    /// Inserts rows, each with a cell for each column. False when it has to be done by a plan; then nothing was written:
+    /// rows are put together and checked first, so how many there are is for the caller to limit.
     ///
     /// # Errors
     /// As [`DirectInsert::one`].
-    pub(super) fn many(&self, count: usize, mut fill: impl FnMut(usize, &mut [Cell])) -> bool {
-        let mut cells = vec![Cell::Default; self.columns.len()];
+    pub(super) fn many<'r>(&self, mut rows: impl Iterator<Item = &'r [Cell]>) -> bool {
         let written = self.with_executor(|executor| {
-            for row in 0..count {
-                fill(row, &mut cells);
-                executor.add(&cells)?;
-            }
+            rows.try_for_each(|cells| executor.add(cells))?;
             executor.flush();
             Some(())
         });

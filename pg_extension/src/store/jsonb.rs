@@ -2,6 +2,7 @@
 //! JSON library. It must not know what any document means.
 
 use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::datum::{Datum, UnboxDatum};
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, pg_sys};
 
@@ -59,6 +60,17 @@ impl Jsonb {
         Self(unsafe { pg_sys::pg_detoast_datum(self.0.cast_mut_ptr()) }.into())
     }
 
+    /// A document made by the server.
+    pub(super) fn of(document: *mut pg_sys::Jsonb) -> Self {
+        Self(document.into())
+    }
+
+    /// The root container, valid as long as the document.
+    pub(super) fn container(self) -> *mut pg_sys::JsonbContainer {
+        // SAFETY: a detoasted jsonb is a length word followed by the root container (`Jsonb` of jsonb.h).
+        unsafe { &raw mut (*self.detoasted().0.cast_mut_ptr::<pg_sys::Jsonb>()).root }
+    }
+
     fn is_object(self) -> bool {
         // SAFETY: a detoasted jsonb is a four-byte length word followed by the root container's
         // header word, both aligned (`Jsonb` and `JsonbContainer` of jsonb.h).
@@ -86,6 +98,18 @@ impl IntoDatum for Jsonb {
 
     fn type_oid() -> pg_sys::Oid {
         pg_sys::JSONBOID
+    }
+}
+
+// SAFETY: the datum is kept as it is.
+unsafe impl UnboxDatum for Jsonb {
+    type As<'src> = Self;
+
+    unsafe fn unbox<'src>(datum: Datum<'src>) -> Self
+    where
+        Self: 'src,
+    {
+        Self(datum.sans_lifetime())
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) struct Payload {
     pub(crate) metadata: Option<Jsonb>,
 }
 
+/// The columns that a measurement has a value for.
+pub(super) const COLUMN_COUNT: usize = 9;
+
 thread_local! {
     static DIRECT: DirectInsert = const { DirectInsert::new(
         Table::SystemMetrics,
@@ -86,7 +89,7 @@ pub(crate) fn insert(metric: &NewMetric<'_>, payload: Payload) -> Result<Uuid, D
 }
 
 /// The columns in the order of the statements.
-pub(super) fn cells(metric: &NewMetric<'_>, payload: Payload) -> Result<[Cell; 9], DomainError> {
+pub(super) fn cells(metric: &NewMetric<'_>, payload: Payload) -> Result<[Cell; COLUMN_COUNT], DomainError> {
     let value = Argument("p_metric_value").required(payload.value)?.finite()?;
     let tags = document(payload.tags, Argument("p_tags"))?;
     let metadata = document(payload.metadata, Argument("p_metric_metadata"))?;
@@ -110,7 +113,7 @@ fn document(value: Option<Jsonb>, argument: Argument) -> Result<Jsonb, DomainErr
     }
 }
 
-fn insert_by_plan(cells: &[Cell; 9]) -> Option<Uuid> {
+fn insert_by_plan(cells: &[Cell; COLUMN_COUNT]) -> Option<Uuid> {
     let values = cells.map(|cell| match cell {
         Cell::Value(value) => value,
         Cell::Default => None,
@@ -121,6 +124,15 @@ fn insert_by_plan(cells: &[Cell; 9]) -> Option<Uuid> {
     }
 }
 
-pub(super) fn mark_late(recorded_at: Instant) {
+/// Inserts the rows, in an order that need not be theirs.
+pub(super) fn insert_rows(rows: &[[Cell; COLUMN_COUNT]]) {
+    if !DIRECT.with(|insert| insert.many(rows.iter().map(|row| &row[..]))) {
+        rows.iter().for_each(|row| {
+            insert_by_plan(row);
+        });
+    }
+}
+
+fn mark_late(recorded_at: Instant) {
     MARK_LATE.with(|plan| plan.run(&[bind_time(recorded_at.floor(MINUTE_US))]));
 }

@@ -12,18 +12,17 @@ use super::Cell;
 use super::definition::{Default, Shape, is_writable};
 use super::server::{add_range_table, insert_index_entries, make_node, root_to_partition};
 
-/// Rows that are written to one partition at a time, as `MAX_BUFFERED_TUPLES` of copyfrom.c.
+/// How many rows are written to a partition at a time, as `MAX_BUFFERED_TUPLES` of copyfrom.c.
 const BATCH_LEN: usize = 1000;
 
 /// One INSERT at work. All of its memory goes with the executor's state.
 pub(super) struct Executor<'a> {
-    relation: pg_sys::Relation,
     shape: &'a Shape,
     state: *mut pg_sys::EState,
     root: *mut pg_sys::ResultRelInfo,
     routing: Option<Routing>,
     /// The row as the table has it.
-    slot: *mut pg_sys::TupleTableSlot,
+    slot: Slot,
     defaults: Vec<Option<*mut pg_sys::ExprState>>,
     batches: Vec<Batch>,
     /// Whether a table that was written to has triggers.
@@ -39,9 +38,11 @@ struct Routing {
 /// Rows that wait to be written to one partition.
 struct Batch {
     target: *mut pg_sys::ResultRelInfo,
-    slots: Vec<*mut pg_sys::TupleTableSlot>,
-    len: usize,
+    slots: Vec<Slot>,
 }
+
+/// One row.
+type Slot = *mut pg_sys::TupleTableSlot;
 
 impl<'a> Executor<'a> {
     /// Runs `write` with an executor for the table, ends the statement as the executor does, and makes its rows visible
@@ -100,7 +101,6 @@ impl<'a> Executor<'a> {
             );
             let defaults = vec![None; shape.defaults.len()];
             Self {
-                relation,
                 shape,
                 state,
                 root,
@@ -129,7 +129,7 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Adds one row to those that are written together; None when its partition has to be written by a plan.
+    /// Adds one row to those that [`Executor::flush`] writes; None when its partition has to be written by a plan.
     pub(super) fn add(&mut self, cells: &[Cell]) -> Option<()> {
         // SAFETY: the executor is started; the batch's slot has the form of the target's rows.
         unsafe {
@@ -141,20 +141,20 @@ impl<'a> Executor<'a> {
             let place = batch.next_slot();
             pg_sys::ExecCopySlot(place, row);
             (*place).tts_tableOid = (*(*target).ri_RelationDesc).rd_id;
-            let is_full = batch.len == BATCH_LEN;
             self.check(target, place);
-            if is_full {
-                self.write(number);
-            }
             Some(())
         }
     }
 
     /// Writes what was added.
     pub(super) fn flush(&mut self) {
-        for batch in 0..self.batches.len() {
-            // SAFETY: the executor is started.
-            unsafe { self.write(batch) };
+        for mut batch in std::mem::take(&mut self.batches) {
+            for rows in batch.slots.chunks_mut(BATCH_LEN) {
+                // SAFETY: the executor is started, and the rows were put together for this target.
+                unsafe { self.write(batch.target, rows) };
+            }
+            // SAFETY: each slot was made without a list that would free it.
+            batch.slots.iter().for_each(|slot| unsafe { pg_sys::ExecDropSingleTupleTableSlot(*slot) });
         }
     }
 
@@ -238,7 +238,7 @@ impl<'a> Executor<'a> {
     ///
     /// # Safety
     /// `target` is where the row in the slot belongs.
-    unsafe fn in_shape_of(&self, target: *mut pg_sys::ResultRelInfo) -> *mut pg_sys::TupleTableSlot {
+    unsafe fn in_shape_of(&self, target: *mut pg_sys::ResultRelInfo) -> Slot {
         // SAFETY: a partition with another order of columns comes with a map and a slot (`ExecInitRoutingInfo`).
         unsafe {
             match root_to_partition(target, self.state).as_ref() {
@@ -255,7 +255,7 @@ impl<'a> Executor<'a> {
     ///
     /// # Safety
     /// `row` has the form of the target's rows.
-    unsafe fn check(&self, target: *mut pg_sys::ResultRelInfo, row: *mut pg_sys::TupleTableSlot) {
+    unsafe fn check(&self, target: *mut pg_sys::ResultRelInfo, row: Slot) {
         // SAFETY: the target is open.
         unsafe {
             let relation = (*target).ri_RelationDesc;
@@ -272,7 +272,7 @@ impl<'a> Executor<'a> {
     ///
     /// # Safety
     /// `row` was written to the target and knows its place there.
-    unsafe fn follow_up(&self, target: *mut pg_sys::ResultRelInfo, row: *mut pg_sys::TupleTableSlot) {
+    unsafe fn follow_up(&self, target: *mut pg_sys::ResultRelInfo, row: Slot) {
         // SAFETY: as above.
         unsafe {
             let mut recheck = ptr::null_mut();
@@ -291,35 +291,28 @@ impl<'a> Executor<'a> {
         // Rows come mostly in the order of time, so the last partition is likely.
         let found = self.batches.iter().rposition(|batch| batch.target == target);
         found.unwrap_or_else(|| {
-            self.batches.push(Batch { target, slots: Vec::new(), len: 0 });
+            self.batches.push(Batch { target, slots: Vec::new() });
             self.batches.len() - 1
         })
     }
 
-    /// Writes a batch, with the index entries and triggers of its rows.
+    /// Writes rows of one table, with their index entries and triggers.
     ///
     /// # Safety
-    /// The executor is started.
-    unsafe fn write(&mut self, number: usize) {
-        let batch = &mut self.batches[number];
-        let (target, len) = (batch.target, std::mem::take(&mut batch.len));
-        if len == 0 {
-            return;
-        }
-        // SAFETY: the slots hold rows of the target's form; writing them tells each its place.
+    /// The slots hold rows of the target's form.
+    unsafe fn write(&self, target: *mut pg_sys::ResultRelInfo, rows: &mut [Slot]) {
+        // SAFETY: writing the rows tells each slot its place.
         unsafe {
             pg_sys::table_multi_insert(
                 (*target).ri_RelationDesc,
-                batch.slots.as_mut_ptr(),
-                len as c_int,
+                rows.as_mut_ptr(),
+                rows.len() as c_int,
                 pg_sys::GetCurrentCommandId(true),
                 0,
                 ptr::null_mut(),
             );
-            for index in 0..len {
-                let row = self.batches[number].slots[index];
-                self.follow_up(target, row);
-                pg_sys::ExecClearTuple(row);
+            for row in rows {
+                self.follow_up(target, *row);
             }
         }
     }
@@ -380,19 +373,15 @@ impl Routing {
 }
 
 impl Batch {
-    /// The slot for the next row.
+    /// A slot for one more row.
     ///
     /// # Safety
     /// The target is open.
-    unsafe fn next_slot(&mut self) -> *mut pg_sys::TupleTableSlot {
-        if self.len == self.slots.len() {
-            // SAFETY: the target is open.
-            let slot = unsafe {
-                pg_sys::table_slot_create((*self.target).ri_RelationDesc, ptr::null_mut())
-            };
-            self.slots.push(slot);
-        }
-        self.len += 1;
-        self.slots[self.len - 1]
+    unsafe fn next_slot(&mut self) -> Slot {
+        // SAFETY: the target is open.
+        let slot =
+            unsafe { pg_sys::table_slot_create((*self.target).ri_RelationDesc, ptr::null_mut()) };
+        self.slots.push(slot);
+        slot
     }
 }
