@@ -33,5 +33,6 @@ mod session;
 mod signatures;
 mod sketches;
 mod tasks;
+mod upkeep;
 mod workflows;
 mod world;

@@ -6,4 +6,5 @@ mod metric;
 mod rollup;
 mod sketch;
 mod task;
+mod upkeep;
 mod workflow;

@@ -12,6 +12,7 @@ pub(crate) mod sketch;
 pub(crate) mod status_change;
 pub(crate) mod task;
 pub(crate) mod task_status;
+pub(crate) mod upkeep;
 pub(crate) mod vocabulary;
 pub(crate) mod workflow;
 pub(crate) mod workflow_status;

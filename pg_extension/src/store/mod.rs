@@ -11,6 +11,7 @@ pub(crate) mod jsonb;
 pub(crate) mod metric_batch;
 pub(crate) mod metrics;
 pub(crate) mod number;
+pub(crate) mod partitions;
 mod plan;
 pub(crate) mod rollups;
 mod schema;
@@ -18,6 +19,7 @@ pub(crate) mod series;
 pub(crate) mod sketch;
 pub(crate) mod tasks;
 pub(crate) mod tree;
+pub(crate) mod upkeep;
 pub(crate) mod varchar;
 pub(crate) mod workflows;
 
