@@ -26,6 +26,7 @@ mod differential;
 mod direct_insert;
 mod metric_batches;
 mod metrics;
+mod openmetrics;
 mod plans;
 mod rollups;
 mod series;

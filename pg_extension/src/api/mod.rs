@@ -3,6 +3,7 @@
 
 mod api_call;
 mod metric;
+mod openmetrics;
 mod rollup;
 mod sketch;
 mod task;

@@ -22,7 +22,7 @@ fn partition_status() -> TableIterator<
         name!(problem, Option<String>),
     ),
 > {
-    TableIterator::new(partitions::status().into_iter().map(|status| {
+    TableIterator::new(partitions::status_of_reader().into_iter().map(|status| {
         let bounds = (status.lower_bound, status.upper_bound);
         let size = (status.rows_est, status.bytes);
         (status.table_name, status.partition, bounds.0, bounds.1, size.0, size.1, status.problem)

@@ -6,6 +6,7 @@ pub(crate) mod argument;
 pub(crate) mod completion;
 pub(crate) mod instant;
 pub(crate) mod metric;
+pub(crate) mod openmetrics;
 pub(crate) mod rollup;
 pub(crate) mod series_query;
 pub(crate) mod sketch;

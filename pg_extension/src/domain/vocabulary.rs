@@ -32,6 +32,10 @@ pub(crate) const METRIC_TYPES: Vocabulary = Vocabulary(&["gauge", "counter", "hi
 pub(crate) const SERIES_AGGREGATES: Vocabulary =
     Vocabulary(&["avg", "sum", "min", "max", "count", "last", "increase", "rate"]);
 
+/// The sections of `openmetrics`.
+pub(crate) const SECTIONS: Vocabulary =
+    Vocabulary(&["tasks", "workflows", "metrics", "integrations", "pg"]);
+
 /// `api_access_logs.method`: the methods of RFC 9110, and PATCH of RFC 5789.
 pub(crate) const METHODS: Vocabulary =
     Vocabulary(&["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"]);

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod diagnostic;
 mod direct_insert;
 mod document;
+pub(crate) mod exposition;
 pub(crate) mod jsonb;
 pub(crate) mod metric_batch;
 pub(crate) mod metrics;

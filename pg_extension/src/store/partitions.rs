@@ -1,6 +1,8 @@
 //! The partitions of tables partitioned by time, and what is removed of them and of the rollups when it is old. It must not
 //! know when it is called.
 
+use std::ffi::CStr;
+
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::BuiltinOid::{INT4OID, TEXTOID, TIMESTAMPTZOID};
 
@@ -33,28 +35,39 @@ const DROPS_MAX: usize = 4;
 /// Rollups deleted in one call, of each resolution.
 const DELETES_MAX: i32 = 10_000;
 
+// The rows of a default partition are counted, up to a bound: there should be none. By query_to_xml, since which table it is
+// stands in the catalog.
+const STATUS_SQL: &CStr =
+    c"WITH known AS (
+        SELECT b.*, CASE WHEN b.is_default THEN
+                 (pg_catalog.xpath('/row/n/text()', pg_catalog.query_to_xml(pg_catalog.format(
+                   'SELECT pg_catalog.count(*) AS n FROM (SELECT FROM ONLY taskmaster.%I LIMIT 100000) AS counted',
+                   b.partition), false, true, '')))[1]::pg_catalog.text::pg_catalog.int8
+               ELSE greatest(c.reltuples, 0)::pg_catalog.int8 END AS rows_est,
+               coalesce(pg_catalog.pg_total_relation_size(b.partition_oid), 0) AS bytes
+        FROM taskmaster.partition_bounds AS b JOIN pg_catalog.pg_class AS c ON c.oid = b.partition_oid)
+      SELECT table_name::pg_catalog.text, partition::pg_catalog.text, lower_bound, upper_bound, rows_est, bytes,
+             CASE WHEN is_default AND rows_est > 0 THEN
+               'rows in the default partition: ensure_partitions() moves them' END
+      FROM known
+      UNION ALL
+      SELECT table_name::pg_catalog.text, NULL, pg_catalog.max(upper_bound), NULL, 0, 0,
+             'no partition from here on: ensure_partitions() makes them'
+      FROM known GROUP BY table_name
+      HAVING coalesce(pg_catalog.max(upper_bound), '-infinity') < pg_catalog.clock_timestamp() + interval '1 day'
+      ORDER BY 1, 3 NULLS FIRST, 2";
+
 thread_local! {
-    // The rows of a default partition are counted, up to a bound: there should be none. By query_to_xml, since which table it
-    // is stands in the catalog.
     static STATUS: Plan = const { Plan::new(
-        c"WITH known AS (
-            SELECT b.*, CASE WHEN b.is_default THEN
-                     (pg_catalog.xpath('/row/n/text()', pg_catalog.query_to_xml(pg_catalog.format(
-                       'SELECT pg_catalog.count(*) AS n FROM (SELECT FROM ONLY taskmaster.%I LIMIT 100000) AS counted',
-                       b.partition), false, true, '')))[1]::pg_catalog.text::pg_catalog.int8
-                   ELSE greatest(c.reltuples, 0)::pg_catalog.int8 END AS rows_est,
-                   pg_catalog.pg_total_relation_size(b.partition_oid) AS bytes
-            FROM taskmaster.partition_bounds AS b JOIN pg_catalog.pg_class AS c ON c.oid = b.partition_oid)
-          SELECT table_name::pg_catalog.text, partition::pg_catalog.text, lower_bound, upper_bound, rows_est, bytes,
-                 CASE WHEN is_default AND rows_est > 0 THEN
-                   'rows in the default partition: ensure_partitions() moves them' END
-          FROM known
-          UNION ALL
-          SELECT table_name::pg_catalog.text, NULL, pg_catalog.max(upper_bound), NULL, 0, 0,
-                 'no partition from here on: ensure_partitions() makes them'
-          FROM known GROUP BY table_name
-          HAVING coalesce(pg_catalog.max(upper_bound), '-infinity') < pg_catalog.clock_timestamp() + interval '1 day'
-          ORDER BY 1, 3 NULLS FIRST, 2",
+        STATUS_SQL,
+        &[],
+        Access::Write,
+        &[Table::RetentionPolicies],
+    ) };
+
+    // The same on the snapshot of a reader.
+    static STATUS_OF_READER: Plan = const { Plan::new(
+        STATUS_SQL,
         &[],
         Access::Read,
         &[Table::RetentionPolicies],
@@ -139,18 +152,25 @@ thread_local! {
     ) };
 }
 
-/// Every partition, and what is wrong.
-pub(crate) fn status() -> Vec<PartitionStatus> {
-    STATUS.with(|plan| {
-        plan.rows(&[], |row| PartitionStatus {
-            table_name: row.get_known(1),
-            partition: row.get(2),
-            lower_bound: row.get(3),
-            upper_bound: row.get(4),
-            rows_est: row.get_known(5),
-            bytes: row.get_known(6),
-            problem: row.get(7),
-        })
+/// Every partition, and what is wrong, for a reader's snapshot.
+pub(crate) fn status_of_reader() -> Vec<PartitionStatus> {
+    STATUS_OF_READER.with(read_status)
+}
+
+/// The same, as it is now.
+pub(super) fn status() -> Vec<PartitionStatus> {
+    STATUS.with(read_status)
+}
+
+fn read_status(plan: &Plan) -> Vec<PartitionStatus> {
+    plan.rows(&[], |row| PartitionStatus {
+        table_name: row.get_known(1),
+        partition: row.get(2),
+        lower_bound: row.get(3),
+        upper_bound: row.get(4),
+        rows_est: row.get_known(5),
+        bytes: row.get_known(6),
+        problem: row.get(7),
     })
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::session::{Session, fresh};
 
-const CALLS: [(&str, &str); 8] = [
+const CALLS: [(&str, &str); 18] = [
     ("tasks", "select create_task('t')"),
     ("tasks", "select update_task_status(gen_random_uuid(), 'done')"),
     ("tasks", "select get_task_hierarchy(gen_random_uuid())"),
@@ -14,6 +14,16 @@ const CALLS: [(&str, &str); 8] = [
     ("workflows", "select create_workflow(gen_random_uuid())"),
     ("workflows", "select update_workflow_step(gen_random_uuid(), 'a', 'running')"),
     ("system_metrics", "select record_metric('m', 1)"),
+    ("system_metrics", "select record_metrics('[{\"metric_name\": \"m\", \"metric_value\": 1}]')"),
+    ("system_metrics", "select record_metric_arrays('{m}', '{1}')"),
+    ("metric_rollups", "select roll_up_metrics()"),
+    ("rollup_watermarks", "select metric_series('m', now() - interval '1 hour', now(), '1 minute')"),
+    ("tasks", "select openmetrics()"),
+    ("retention_policies", "select partition_status()"),
+    ("retention_policies", "select apply_retention()"),
+    ("retention_policies", "select apply_retention(false)"),
+    ("retention_policies", "select cleanup_old_data()"),
+    ("retention_policies", "select tick()"),
     ("external_integrations", "select log_api_call('x', '/x', 'GET', 200, 1)"),
 ];
 
