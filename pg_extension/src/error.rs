@@ -189,12 +189,17 @@ impl DomainError {
             Self::NotAnObject { argument } => {
                 format!("Pass an object such as {{\"key\": \"value\"}} for {argument}.")
             }
-            Self::DocumentTooLarge { .. } => "Keep large documents elsewhere, and pass a reference.".into(),
+            Self::DocumentTooLarge { .. } => {
+                "Keep large documents elsewhere, and pass a reference.".into()
+            }
             Self::TooManyRows { .. } => "Make several calls.".into(),
             Self::NotAnArray { .. } => "Pass an array such as [{\"key\": \"value\"}].".into(),
-            Self::ArrayLength { .. } => "Pass arrays of equal length, with NULL for what is not there.".into(),
+            Self::ArrayLength { .. } => {
+                "Pass arrays of equal length, with NULL for what is not there.".into()
+            }
             Self::UnknownKey { .. } => {
-                "The keys are the arguments of record_metric without p_, such as metric_name.".into()
+                "The keys are the arguments of record_metric without p_, such as metric_name."
+                    .into()
             }
             Self::WrongType { expected, .. } => format!("Pass {expected} or null."),
             Self::InRow { error, .. } => error.hint(),

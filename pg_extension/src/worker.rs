@@ -35,7 +35,8 @@ pub extern "C-unwind" fn taskmaster_upkeep(_argument: pg_sys::Datum) {
     let Some(database) = guc::worker_database() else { return };
     BackgroundWorker::connect_worker_to_spi(Some(&database), None);
     loop {
-        let interval = Duration::from_millis(u64::try_from(WORKER_INTERVAL_MS.get()).unwrap_or(1000));
+        let interval =
+            Duration::from_millis(u64::try_from(WORKER_INTERVAL_MS.get()).unwrap_or(1000));
         if !BackgroundWorker::wait_latch(Some(interval)) {
             return;
         }

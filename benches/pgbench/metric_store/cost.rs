@@ -58,7 +58,8 @@ impl Way {
     /// The statement that writes the same rows, all from text.
     fn sql(self, file: &Path) -> String {
         let rows = || 0..ROWS;
-        let list = |element: &dyn Fn(usize) -> String| rows().map(element).collect::<Vec<_>>().join(",");
+        let list =
+            |element: &dyn Fn(usize) -> String| rows().map(element).collect::<Vec<_>>().join(",");
         match self {
             Self::Arrays => format!(
                 "select taskmaster.record_metric_arrays('{{{}}}', '{{{}}}', '{{{}}}', '{{{}}}', '{{{}}}')",
@@ -92,13 +93,17 @@ pub(super) async fn measure(cluster: &Cluster) -> Result<Cost, BenchError> {
     install_plpgsql(&database).await?;
     let file = rows_file()?;
     let times = times(&database, &file).await?;
-    let scripts: Vec<_> = Writer::ALL.iter().map(|writer| script(*writer)).collect::<Result<_, _>>()?;
+    let scripts: Vec<_> =
+        Writer::ALL.iter().map(|writer| script(*writer)).collect::<Result<_, _>>()?;
     let counter = Counter::start(&database, &scripts[0]).await?;
     let mut single = Vec::new();
     for (writer, script) in Writer::ALL.into_iter().zip(&scripts) {
         let of_transaction = counter.by_transaction(script, "").await?;
         let of_call = calls(&counter, writer).await?;
-        println!("{}: {of_transaction:.0} instructions a transaction, {of_call:.0} a call", writer.name());
+        println!(
+            "{}: {of_transaction:.0} instructions a transaction, {of_call:.0} a call",
+            writer.name()
+        );
         single.push((writer, of_transaction, of_call));
     }
     let mut batch = Vec::new();
@@ -116,7 +121,8 @@ fn rows_file() -> Result<PathBuf, BenchError> {
     run_dir::give_to_server(&dir);
     let file = dir.join("rows");
     let line = |row| format!("bench.latency\t{row}.5\tbench\tgauge\t{{\"host\": \"a\"}}\n");
-    fs::write(&file, (0..ROWS).map(line).collect::<String>()).map_err(BenchError::io("writing rows"))?;
+    fs::write(&file, (0..ROWS).map(line).collect::<String>())
+        .map_err(BenchError::io("writing rows"))?;
     run_dir::give_to_server(&file);
     Ok(file)
 }
@@ -155,7 +161,8 @@ async fn calls(counter: &Counter<'_>, writer: Writer) -> Result<f64, BenchError>
     for calls in [SHORT, LONG] {
         let warm = sql(SHORT);
         let statement = sql(calls);
-        counts.push(counter.of_session(async |client| both(client, &warm, &statement).await).await?);
+        counts
+            .push(counter.of_session(async |client| both(client, &warm, &statement).await).await?);
     }
     Ok((counts[1] - counts[0]) as f64 / f64::from(LONG - SHORT))
 }
@@ -190,23 +197,37 @@ impl Display for Cost {
              | writer | instructions a transaction | ratio | instructions a call | ratio |\n|---|---|---|---|---|"
         )?;
         let oracle = self.single.iter().find(|(writer, _, _)| *writer == Writer::PlPgSql);
-        let (per_transaction, per_call) = oracle.map_or((1.0, 1.0), |(_, first, second)| (*first, *second));
+        let (per_transaction, per_call) =
+            oracle.map_or((1.0, 1.0), |(_, first, second)| (*first, *second));
         for (writer, transaction, call) in &self.single {
             let ratios = (transaction / per_transaction, call / per_call);
-            writeln!(f, "| {} | {transaction:.0} | {:.2} | {call:.0} | {:.2} |", writer.name(), ratios.0, ratios.1)?;
+            writeln!(
+                f,
+                "| {} | {transaction:.0} | {:.2} | {call:.0} | {:.2} |",
+                writer.name(),
+                ratios.0,
+                ratios.1
+            )?;
         }
         writeln!(
             f,
             "\nA thousand metrics in one statement, all sent as text. Ratios to COPY.\n\n\
              | writer | instructions a row | ratio | ms | ratio |\n|---|---|---|---|---|"
         )?;
-        let copy = self.batch.iter().find(|(way, _)| *way == Way::Copy).map_or(1.0, |(_, count)| *count);
-        let copy_times = self.times.iter().find(|(way, _)| *way == Way::Copy).map(|(_, times)| times.clone());
+        let copy =
+            self.batch.iter().find(|(way, _)| *way == Way::Copy).map_or(1.0, |(_, count)| *count);
+        let copy_times =
+            self.times.iter().find(|(way, _)| *way == Way::Copy).map(|(_, times)| times.clone());
         for ((way, of_row), (_, times)) in self.batch.iter().zip(&self.times) {
             let pairs = times.iter().zip(copy_times.iter().flatten());
             let ratios: Vec<_> = pairs.map(|(ours, copy)| ours / copy).collect();
             let (times, ratios) = (shown(times), shown(&ratios));
-            writeln!(f, "| {} | {of_row:.0} | {:.2} | {times} | {ratios} |", way.name(), of_row / copy)?;
+            writeln!(
+                f,
+                "| {} | {of_row:.0} | {:.2} | {times} | {ratios} |",
+                way.name(),
+                of_row / copy
+            )?;
         }
         Ok(())
     }

@@ -32,9 +32,18 @@ const FILL: &str = "
     analyze taskmaster.system_metrics";
 
 const QUESTIONS: [(&str, &str); 7] = [
-    ("average by day, from rollups", "select * from metric_series('bench.month', @from, @to, '1 day', 'avg')"),
-    ("p99 by day, from rollups", "select * from metric_series('bench.month', @from, @to, '1 day', 'p99')"),
-    ("p99 by hour, from rollups", "select * from metric_series('bench.month', @from, @to, '1 hour', 'p99')"),
+    (
+        "average by day, from rollups",
+        "select * from metric_series('bench.month', @from, @to, '1 day', 'avg')",
+    ),
+    (
+        "p99 by day, from rollups",
+        "select * from metric_series('bench.month', @from, @to, '1 day', 'p99')",
+    ),
+    (
+        "p99 by hour, from rollups",
+        "select * from metric_series('bench.month', @from, @to, '1 hour', 'p99')",
+    ),
     (
         "average by day, from the measurements",
         "select date_bin('1 day', recorded_at, '2000-01-01 00:00+00'), avg(metric_value) from system_metrics \
@@ -46,10 +55,16 @@ const QUESTIONS: [(&str, &str); 7] = [
          percentile_cont(0.99) within group (order by metric_value::float8) from system_metrics \
          where metric_name = 'bench.month' and recorded_at >= @from and recorded_at < @to group by 1",
     ),
-    ("three percentiles of 2.6 million numbers, ddsketch_agg", "select ddsketch_quantile(s, 0.5), \
-         ddsketch_quantile(s, 0.9), ddsketch_quantile(s, 0.99) from (select ddsketch_agg(v) s from numbers) t"),
-    ("three percentiles of 2.6 million numbers, percentile_cont", "select percentile_cont(array[0.5, 0.9, 0.99]) \
-         within group (order by v) from numbers"),
+    (
+        "three percentiles of 2.6 million numbers, ddsketch_agg",
+        "select ddsketch_quantile(s, 0.5), \
+         ddsketch_quantile(s, 0.9), ddsketch_quantile(s, 0.99) from (select ddsketch_agg(v) s from numbers) t",
+    ),
+    (
+        "three percentiles of 2.6 million numbers, percentile_cont",
+        "select percentile_cont(array[0.5, 0.9, 0.99]) \
+         within group (order by v) from numbers",
+    ),
 ];
 
 const ERROR: &str = "
@@ -64,8 +79,12 @@ pub(super) async fn measure(cluster: &Cluster) -> Result<Month, BenchError> {
     let database = cluster.database().await;
     let client = database.connect().await;
     client.batch_execute(FILL).await?;
-    client.batch_execute("create table numbers as select metric_value::float8 as v from system_metrics; \
-                          vacuum analyze numbers; vacuum analyze system_metrics").await?;
+    client
+        .batch_execute(
+            "create table numbers as select metric_value::float8 as v from system_metrics; \
+                          vacuum analyze numbers; vacuum analyze system_metrics",
+        )
+        .await?;
     let roll_up_s = roll_up(&client).await?;
     client.batch_execute("vacuum analyze metric_rollups").await?;
     let mut questions: Vec<_> = QUESTIONS.map(|(name, _)| (name, Vec::new())).into();

@@ -3,9 +3,9 @@
 use pgrx::datum::{Array, TimestampWithTimeZone};
 use pgrx::{Uuid, default, pg_extern};
 
+use crate::domain::argument::Argument;
 use crate::domain::instant::Instant;
 use crate::domain::metric::{MetricArguments, NewMetric};
-use crate::domain::argument::Argument;
 use crate::store::metric_batch::{self, MetricArrays};
 use crate::store::metrics::Payload;
 use crate::store::{Jsonb, Number, OrRaise, Varchar, clock, metrics};

@@ -17,7 +17,9 @@ fn openmetrics(
     let mut exposition = Exposition::default();
     for section in p_include.unwrap_or_else(all) {
         let section = argument.required(section).and_then(|word| SECTIONS.pick(argument, &word));
-        exposition::samples(section.or_raise()).into_iter().for_each(|sample| exposition.add(sample));
+        exposition::samples(section.or_raise())
+            .into_iter()
+            .for_each(|sample| exposition.add(sample));
     }
     exposition.render()
 }

@@ -23,7 +23,9 @@ fn roll_up_metrics(
     let buckets_max = Argument("p_max_buckets").within(buckets_max, 1, 100_000).or_raise();
     let until = p_until.map(|until| Instant(until.into()));
     let rolled = roll_up(Limits { until, buckets_max, series_max: METRIC_SERIES_MAX.get() });
-    TableIterator::new(rolled.into_iter().map(|done| (done.resolution.into(), done.buckets, done.rows)))
+    TableIterator::new(
+        rolled.into_iter().map(|done| (done.resolution.into(), done.buckets, done.rows)),
+    )
 }
 
 /// A metric over time: one row for each bucket of `p_step` and each combination of labels that contains `p_filter`. The labels
@@ -41,9 +43,11 @@ fn metric_series(
     (name!(bucket, TimestampWithTimeZone), name!(labels, JsonB), name!(value, Option<f64>)),
 > {
     let [from, to] = [p_from, p_to].map(|at| at.map(|at| Instant(at.into())));
-    let step = Argument("p_step").required(p_step).map(|step| clock::fixed_length(&step)).or_raise();
-    let points = SeriesQuery::parse(Varchar::text(&p_name), (from, to), step, Varchar::text(&p_agg))
-        .and_then(|query| series::series(&query, p_filter))
-        .or_raise();
+    let step =
+        Argument("p_step").required(p_step).map(|step| clock::fixed_length(&step)).or_raise();
+    let points =
+        SeriesQuery::parse(Varchar::text(&p_name), (from, to), step, Varchar::text(&p_agg))
+            .and_then(|query| series::series(&query, p_filter))
+            .or_raise();
     TableIterator::new(points.into_iter().map(|point| (point.bucket, point.labels, point.value)))
 }

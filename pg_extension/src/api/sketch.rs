@@ -10,7 +10,11 @@ use crate::store::{OrRaise, sketch};
 /// The quantile of a sketch, between 0 and 1, with a relative error of at most one percent.
 #[pg_extern(immutable, strict, parallel_safe)]
 fn ddsketch_quantile(p_sketch: &[u8], p_quantile: f64) -> Option<f64> {
-    let share = if (0.0..=1.0).contains(&p_quantile) { Ok(p_quantile) } else { Err(DomainError::NotAShare) };
+    let share = if (0.0..=1.0).contains(&p_quantile) {
+        Ok(p_quantile)
+    } else {
+        Err(DomainError::NotAShare)
+    };
     share.and_then(|share| Ok(Sketch::decode(p_sketch)?.quantile(share))).or_raise()
 }
 

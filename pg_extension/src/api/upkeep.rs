@@ -47,9 +47,11 @@ fn apply_retention(
 > {
     let retired =
         if p_dry_run.unwrap_or(true) { partitions::old() } else { partitions::remove_old() };
-    TableIterator::new(retired.into_iter().map(|old| {
-        (old.table_name, old.action, old.partition, old.rows_est, old.bytes)
-    }))
+    TableIterator::new(
+        retired
+            .into_iter()
+            .map(|old| (old.table_name, old.action, old.partition, old.rows_est, old.bytes)),
+    )
 }
 
 /// Removes metrics and API logs that are older than so many days, at once, and returns how many rows went. Rollups stay. The
@@ -67,9 +69,11 @@ fn cleanup_old_data(
     let metrics = days("p_metrics_retention_days", p_metrics_retention_days, 30);
     let api_logs = days("p_api_logs_retention_days", p_api_logs_retention_days, 7);
     let tables = [("system_metrics", metrics), ("api_access_logs", api_logs)];
-    TableIterator::new(tables.into_iter().map(|(table, days)| {
-        (table.to_owned(), partitions::delete_older(table, days))
-    }))
+    TableIterator::new(
+        tables
+            .into_iter()
+            .map(|(table, days)| (table.to_owned(), partitions::delete_older(table, days))),
+    )
 }
 
 /// All periodic work, in bounded pieces that take turns until nothing is left or the time is over; never in two sessions at

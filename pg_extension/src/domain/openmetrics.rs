@@ -78,7 +78,8 @@ impl Exposition {
         let key = format!("{name}{suffix}{}", labels_text(&sample.labels, sample.quantile));
         let (kind, help) = (sample.kind, sample.help);
         let family = self.families.entry(name);
-        let family = family.or_insert_with(|| Family { kind, unit, help, samples: BTreeMap::new() });
+        let family =
+            family.or_insert_with(|| Family { kind, unit, help, samples: BTreeMap::new() });
         family.samples.insert(key, sample.value);
     }
 
@@ -92,7 +93,8 @@ impl Exposition {
         if let Some(unit) = unit.filter(|unit| !name.ends_with(&format!("_{unit}"))) {
             name = format!("{name}_{unit}");
         }
-        let is_taken = |family: &Family| family.kind != sample.kind || family.unit.as_deref() != unit;
+        let is_taken =
+            |family: &Family| family.kind != sample.kind || family.unit.as_deref() != unit;
         if self.families.get(&name).is_some_and(is_taken) {
             let kind = sample.kind.word();
             name = unit.map_or(format!("{name}_{kind}"), |unit| format!("{name}_{kind}_{unit}"));
@@ -230,7 +232,8 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_the_format() {
-        let cases = [(0.5, "5e-1"), (-3.0, "-3"), (1e300, "1e300"), (f64::INFINITY, "+Inf"), (1.5, "1.5")];
+        let cases =
+            [(0.5, "5e-1"), (-3.0, "-3"), (1e300, "1e300"), (f64::INFINITY, "+Inf"), (1.5, "1.5")];
         for (value, text) in cases {
             assert_eq!(number(value), text);
         }

@@ -62,7 +62,9 @@ impl Aggregate {
         let argument = Argument("p_agg");
         let percent = word.strip_prefix('p').and_then(|digits| digits.parse::<f64>().ok());
         match percent {
-            Some(percent) if (0.0..=100.0).contains(&percent) => Ok(Self::Quantile(percent / 100.0)),
+            Some(percent) if (0.0..=100.0).contains(&percent) => {
+                Ok(Self::Quantile(percent / 100.0))
+            }
             _ => Ok(Self::Plain(SERIES_AGGREGATES.pick(argument, word)?)),
         }
     }
@@ -99,7 +101,10 @@ mod tests {
         let aggregate = |word| parse(DAY_US, HOUR_US, word).map(|query| query.aggregate);
         assert_eq!(aggregate("rate"), Ok(Aggregate::Plain("rate")));
         assert_eq!(aggregate("p50"), Ok(Aggregate::Quantile(0.5)));
-        assert_eq!(aggregate("p99.9").unwrap().share().map(|share| (share * 1e4) as i64), Some(9990));
+        assert_eq!(
+            aggregate("p99.9").unwrap().share().map(|share| (share * 1e4) as i64),
+            Some(9990)
+        );
         for word in ["p101", "p-1", "pNaN", "median", ""] {
             assert_eq!(aggregate(word).unwrap_err().sqlstate(), "22023", "{word}");
         }

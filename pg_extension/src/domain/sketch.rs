@@ -85,7 +85,8 @@ impl Sketch {
         let zeros = std::iter::once((0.0, self.zeros));
         let positive = self.positive.iter().map(|(bin, count)| (estimate(bin), count));
         let mut last = 0.0;
-        for (value, count) in negative.chain(zeros).chain(positive).filter(|(_, count)| *count > 0) {
+        for (value, count) in negative.chain(zeros).chain(positive).filter(|(_, count)| *count > 0)
+        {
             if left < count as f64 {
                 return value;
             }
@@ -262,7 +263,9 @@ mod tests {
 
     #[test]
     fn every_quantile_is_within_the_relative_error() {
-        for values in [spread(5_000), (1..=1000).map(f64::from).collect(), vec![3.5], vec![1.0, 2.0]] {
+        for values in
+            [spread(5_000), (1..=1000).map(f64::from).collect(), vec![3.5], vec![1.0, 2.0]]
+        {
             let sketch = sketch_of(&values);
             let mut sorted = values;
             sorted.sort_by(f64::total_cmp);

@@ -70,7 +70,8 @@ pub(crate) struct Tick {
 impl Outcome {
     /// What `taskmaster.attempt` returned.
     pub(crate) fn parse(result: &Value) -> Self {
-        let text = |key: &str| result.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |key: &str| result.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         match result.get("result").and_then(Value::as_i64) {
             Some(done) => Self::Done(done),
             None => Self::Failed { sqlstate: text("sqlstate"), message: text("message") },
@@ -152,7 +153,10 @@ mod tests {
             turns.push(job.name);
             tick.note(job, Outcome::Done(results.next().unwrap()));
         }
-        assert_eq!(turns, ["requeue_expired", "roll_up_metrics", "requeue_expired", "roll_up_metrics"]);
+        assert_eq!(
+            turns,
+            ["requeue_expired", "roll_up_metrics", "requeue_expired", "roll_up_metrics"]
+        );
         let report = tick.report(5, &[]);
         assert_eq!(report["done"], json!({ "requeue_expired": 103, "roll_up_metrics": 60 }));
         assert_eq!((&report["left"], &report["failed"]), (&json!([]), &json!({})));
@@ -178,7 +182,13 @@ mod tests {
         assert_eq!(tick.first_left(), Some("roll_up_metrics"));
         let mut next = Tick::new(&names, tick.first_left());
         assert_eq!(next.next().map(|job| job.name), Some("roll_up_metrics"));
-        assert_eq!(tick.report(1, &[])["left"], json!(["roll_up_metrics", "ensure_partitions", "requeue_expired"]));
-        assert_eq!(Tick::new(&names, Some("gone")).next().map(|job| job.name), Some("requeue_expired"));
+        assert_eq!(
+            tick.report(1, &[])["left"],
+            json!(["roll_up_metrics", "ensure_partitions", "requeue_expired"])
+        );
+        assert_eq!(
+            Tick::new(&names, Some("gone")).next().map(|job| job.name),
+            Some("requeue_expired")
+        );
     }
 }

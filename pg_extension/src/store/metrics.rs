@@ -89,7 +89,10 @@ pub(crate) fn insert(metric: &NewMetric<'_>, payload: Payload) -> Result<Uuid, D
 }
 
 /// The columns in the order of the statements.
-pub(super) fn cells(metric: &NewMetric<'_>, payload: Payload) -> Result<[Cell; COLUMN_COUNT], DomainError> {
+pub(super) fn cells(
+    metric: &NewMetric<'_>,
+    payload: Payload,
+) -> Result<[Cell; COLUMN_COUNT], DomainError> {
     let value = Argument("p_metric_value").required(payload.value)?.finite()?;
     let tags = document(payload.tags, Argument("p_tags"))?;
     let metadata = document(payload.metadata, Argument("p_metric_metadata"))?;

@@ -6,8 +6,10 @@ use std::ffi::CStr;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::BuiltinOid::{INT4OID, TEXTOID, TIMESTAMPTZOID};
 
+use super::clock::{bind_time, now};
 use super::plan::{Access, Plan, bind};
 use super::schema::Table;
+use crate::domain::instant::{DAY_US, Instant};
 
 /// A partition, or what is wrong with those of a table.
 pub(crate) struct PartitionStatus {
@@ -28,6 +30,20 @@ pub(crate) struct Retired {
     pub(crate) rows_est: i64,
     pub(crate) bytes: i64,
 }
+
+/// A partition older than its policy says.
+struct OldPartition {
+    retired: Retired,
+    /// It is not rolled up yet.
+    waits: bool,
+    upper_bound: Instant,
+}
+
+/// The table that rollups are made of.
+const METRICS: &str = "system_metrics";
+
+/// What became of a partition.
+const DROPPED: &str = "dropped";
 
 /// Partitions dropped in one call: each takes a lock that stops everybody for a moment.
 const DROPS_MAX: usize = 4;
@@ -77,7 +93,8 @@ thread_local! {
     static OLD_PARTITIONS: Plan = const { Plan::new(
         c"SELECT b.table_name::pg_catalog.text, b.partition::pg_catalog.text,
                  greatest(c.reltuples, 0)::pg_catalog.int8, pg_catalog.pg_total_relation_size(b.partition_oid),
-                 b.table_name = 'system_metrics' AND b.upper_bound > coalesce(w.rolled_until, '-infinity')
+                 b.table_name = 'system_metrics' AND b.upper_bound > coalesce(w.rolled_until, '-infinity'),
+                 b.upper_bound
           FROM taskmaster.retention_policies AS r
           JOIN taskmaster.partition_bounds AS b ON b.table_name = r.data_set AND NOT b.is_default
           JOIN pg_catalog.pg_class AS c ON c.oid = b.partition_oid
@@ -135,18 +152,16 @@ thread_local! {
     ) };
 
     static NOTE_GONE: Plan = const { Plan::new(
-        c"UPDATE taskmaster.rollup_watermarks SET source_gone_until = greatest(source_gone_until, coalesce(
-            (SELECT pg_catalog.min(lower_bound) FROM taskmaster.partition_bounds
-             WHERE table_name = 'system_metrics' AND NOT is_default), source_gone_until))
+        c"UPDATE taskmaster.rollup_watermarks SET source_gone_until = greatest(source_gone_until, $1)
           WHERE resolution = 'minute'",
-        &[],
+        &[TIMESTAMPTZOID],
         Access::Write,
         &[Table::RollupWatermarks],
     ) };
 
     static DELETE_BEFORE: Plan = const { Plan::new(
-        c"SELECT taskmaster.delete_before($1, pg_catalog.clock_timestamp() - pg_catalog.make_interval(days => $2))",
-        &[TEXTOID, INT4OID],
+        c"SELECT taskmaster.delete_before($1, $2)",
+        &[TEXTOID, TIMESTAMPTZOID],
         Access::Write,
         &[Table::RetentionPolicies],
     ) };
@@ -176,22 +191,23 @@ fn read_status(plan: &Plan) -> Vec<PartitionStatus> {
 
 /// What is older than its policy says, without touching it.
 pub(crate) fn old() -> Vec<Retired> {
-    let mut old: Vec<_> = old_partitions().into_iter().map(|(retired, _)| retired).collect();
+    let mut old: Vec<_> = old_partitions().into_iter().map(|old| old.retired).collect();
     old.extend(old_rollups().into_iter().map(|(retired, _, _)| retired));
     old
 }
 
 /// Removes what is older than its policy says, so much as fits one call.
 pub(crate) fn remove_old() -> Vec<Retired> {
-    let mut removed = Vec::new();
-    for (mut partition, waits) in old_partitions() {
-        if !waits && removed.len() < DROPS_MAX {
-            partition.action = drop_partition(&partition);
-            removed.push(partition);
+    let (mut removed, mut gone_until) = (Vec::new(), None);
+    for mut old in old_partitions().into_iter().filter(|old| !old.waits).take(DROPS_MAX) {
+        old.retired.action = drop_partition(&old.retired);
+        if old.retired.action == DROPPED && old.retired.table_name == METRICS {
+            gone_until = gone_until.max(Some(old.upper_bound));
         }
+        removed.push(old.retired);
     }
-    if removed.iter().any(|partition| partition.table_name == "system_metrics") {
-        NOTE_GONE.with(|plan| plan.run(&[]));
+    if let Some(gone_until) = gone_until {
+        NOTE_GONE.with(|plan| plan.run(&[bind_time(gone_until)]));
     }
     for (mut rollups, resolution, cutoff) in old_rollups() {
         let values = [bind(resolution), bind(cutoff), bind(DELETES_MAX)];
@@ -205,13 +221,16 @@ pub(crate) fn remove_old() -> Vec<Retired> {
 
 /// Removes the rows of a partitioned table that are older than so many days, and returns their number.
 pub(crate) fn delete_older(table: &'static str, days: i32) -> i64 {
-    let values = [bind(table), bind(days)];
+    let before = now().plus(-i64::from(days) * DAY_US);
+    if table == METRICS {
+        NOTE_GONE.with(|plan| plan.run(&[bind_time(before)]));
+    }
+    let values = [bind(table), bind_time(before)];
     let deleted = DELETE_BEFORE.with(|plan| plan.row(&values, |row| row.get_known(1)));
-    NOTE_GONE.with(|plan| plan.run(&[]));
     deleted.unwrap_or(0)
 }
 
-fn old_partitions() -> Vec<(Retired, bool)> {
+fn old_partitions() -> Vec<OldPartition> {
     OLD_PARTITIONS.with(|plan| {
         plan.rows(&[], |row| {
             let waits = row.get_known::<bool>(5);
@@ -223,7 +242,7 @@ fn old_partitions() -> Vec<(Retired, bool)> {
                 rows_est: row.get_known(3),
                 bytes: row.get_known(4),
             };
-            (retired, waits)
+            OldPartition { retired, waits, upper_bound: Instant(row.get_known(6)) }
         })
     })
 }
@@ -250,5 +269,5 @@ fn old_rollups() -> Vec<(Retired, String, TimestampWithTimeZone)> {
 fn drop_partition(partition: &Retired) -> String {
     let values = [bind(partition.table_name.as_str()), bind(partition.partition.as_deref())];
     let failure = DROP.with(|plan| plan.row(&values, |row| row.get::<String>(1))).flatten();
-    failure.map_or_else(|| "dropped".into(), |sqlstate| format!("failed with {sqlstate}"))
+    failure.map_or_else(|| DROPPED.into(), |sqlstate| format!("failed with {sqlstate}"))
 }

@@ -3,7 +3,8 @@
 
 use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::pg_sys::BuiltinOid::{
-    FLOAT8OID, INTERVALOID, JSONBOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID, VARCHAROID,
+    FLOAT8OID, INTERVALOID, JSONBOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
+    VARCHAROID,
 };
 use pgrx::{IntoDatum, JsonB};
 
@@ -86,7 +87,10 @@ thread_local! {
 ///
 /// # Errors
 /// 22023 when the filter is not an object.
-pub(crate) fn series(query: &SeriesQuery<'_>, filter: Option<Jsonb>) -> Result<Vec<Point>, DomainError> {
+pub(crate) fn series(
+    query: &SeriesQuery<'_>,
+    filter: Option<Jsonb>,
+) -> Result<Vec<Point>, DomainError> {
     let filter = Jsonb::object(filter, Argument("p_filter"))?.unwrap_or_else(Jsonb::empty_object);
     let rolled_until = watermarks_of_reader().map(|mark| mark.rolled_until);
     let sources = Sources::of(query.span, query.step_us, rolled_until);

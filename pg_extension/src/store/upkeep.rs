@@ -1,8 +1,8 @@
 //! `taskmaster.tick`: runs the jobs of periodic work, each in a subtransaction of its own. It must not know what they do.
 
+use pgrx::IntoDatum;
 use pgrx::JsonB;
 use pgrx::pg_sys::BuiltinOid::{INT4OID, TEXTARRAYOID, TEXTOID};
-use pgrx::IntoDatum;
 use serde_json::Value;
 
 use super::clock::now;

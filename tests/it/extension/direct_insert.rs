@@ -141,7 +141,9 @@ async fn foreign_keys_hold() {
              deferrable initially deferred",
         )
         .await;
-    session.run("begin; select record_metric('later', 1); insert into known values ('later'); commit").await;
+    session
+        .run("begin; select record_metric('later', 1); insert into known values ('later'); commit")
+        .await;
     session.run("begin; select record_metric('never', 1)").await;
     assert_eq!(session.sqlstate("commit").await, "23503");
 }
@@ -221,14 +223,18 @@ async fn rows_find_their_partition_whatever_its_columns_order() {
         )
         .await;
     session.text(call).await;
-    assert_eq!(session.text("select string_agg(component, '' order by component) from odd").await, "Cc");
+    assert_eq!(
+        session.text("select string_agg(component, '' order by component) from odd").await,
+        "Cc"
+    );
 }
 
 #[tokio::test]
 async fn without_a_partition_for_it_a_row_is_refused() {
     let session = fresh().await;
     session.run("drop table system_metrics_default").await;
-    let refusal = session.refusal("select record_metric('m', 1, p_recorded_at => '2001-01-01')").await;
+    let refusal =
+        session.refusal("select record_metric('m', 1, p_recorded_at => '2001-01-01')").await;
     assert_eq!(refusal.sqlstate, "23514");
     assert!(refusal.message.contains("no partition"), "{}", refusal.message);
 }
@@ -266,12 +272,18 @@ async fn privileges_are_those_of_the_caller() {
         )
         .await;
     assert_eq!(session.sqlstate(CALL).await, "42501");
-    session.run("reset role; grant insert on system_metrics to direct_acl; set role direct_acl").await;
+    session
+        .run("reset role; grant insert on system_metrics to direct_acl; set role direct_acl")
+        .await;
     // The id is returned, which reads it.
     assert_eq!(session.sqlstate(CALL).await, "42501");
-    session.run("reset role; grant select (id) on system_metrics to direct_acl; set role direct_acl").await;
+    session
+        .run("reset role; grant select (id) on system_metrics to direct_acl; set role direct_acl")
+        .await;
     session.text(CALL).await;
-    session.run("reset role; grant select on system_metrics to direct_acl; set role direct_acl").await;
+    session
+        .run("reset role; grant select on system_metrics to direct_acl; set role direct_acl")
+        .await;
     session.text(CALL).await;
     session
         .run("reset role; revoke insert on system_metrics from direct_acl; set role direct_acl")

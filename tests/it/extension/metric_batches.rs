@@ -43,7 +43,8 @@ async fn thousands_of_rows_are_spread_over_their_partitions() {
     assert_eq!(session.text(sql).await, "5000");
     let spread = "select count(distinct tableoid) || ' ' || sum(metric_value) from system_metrics";
     assert_eq!(session.text(spread).await, "2 12502500");
-    let found = "select count(*) from system_metrics where metric_name = 'm3' and recorded_at > 'epoch'";
+    let found =
+        "select count(*) from system_metrics where metric_name = 'm3' and recorded_at > 'epoch'";
     session.run("set enable_seqscan = off").await;
     assert_eq!(session.text(found).await, "714");
     assert_eq!(session.text("select count(*) from system_metrics_default").await, "0");
@@ -56,12 +57,32 @@ async fn one_bad_row_refuses_all_and_says_which() {
     for (bad, sqlstate, message) in [
         ("{\"metric_value\": 1}", "22004", "row 1: p_metric_name must not be null"),
         ("{\"metric_name\": \"a\"}", "22004", "row 1: p_metric_value must not be null"),
-        ("{\"metric_name\": \"a\", \"metric_value\": \"1\"}", "22023", "row 1: metric_value must be a number"),
-        ("{\"metric_name\": 1, \"metric_value\": 1}", "22023", "row 1: metric_name must be a string"),
+        (
+            "{\"metric_name\": \"a\", \"metric_value\": \"1\"}",
+            "22023",
+            "row 1: metric_value must be a number",
+        ),
+        (
+            "{\"metric_name\": 1, \"metric_value\": 1}",
+            "22023",
+            "row 1: metric_name must be a string",
+        ),
         ("{\"name\": \"a\"}", "22023", "row 1: \"name\" is not a key of a metric"),
-        ("{\"metric_name\": \"a\", \"metric_value\": 1, \"tags\": []}", "22023", "row 1: p_tags must be a JSON object"),
-        ("{\"metric_name\": \"a\", \"metric_value\": 1, \"tags\": 1}", "22023", "row 1: tags must be an object"),
-        ("{\"metric_name\": \"\", \"metric_value\": 1}", "22023", "row 1: p_metric_name must not be blank"),
+        (
+            "{\"metric_name\": \"a\", \"metric_value\": 1, \"tags\": []}",
+            "22023",
+            "row 1: p_tags must be a JSON object",
+        ),
+        (
+            "{\"metric_name\": \"a\", \"metric_value\": 1, \"tags\": 1}",
+            "22023",
+            "row 1: tags must be an object",
+        ),
+        (
+            "{\"metric_name\": \"\", \"metric_value\": 1}",
+            "22023",
+            "row 1: p_metric_name must not be blank",
+        ),
     ] {
         let refusal = session.refusal(&format!("select record_metrics('[{good}, {bad}]')")).await;
         assert_eq!((refusal.sqlstate.as_str(), refusal.message.as_str()), (sqlstate, message));
@@ -88,7 +109,10 @@ async fn what_is_no_list_or_too_long_is_refused() {
         ("record_metric_arrays('{a}', '{1}', p_tags => '{}')", "2202E"),
         ("record_metric_arrays('{a}', '{NaN}')", "22023"),
         ("record_metric_arrays('{a}', '{1}', p_recorded_at => '{infinity}')", "22023"),
-        ("record_metric_arrays(array_fill('a'::varchar, '{10001}'), array_fill(1::numeric, '{10001}'))", "54000"),
+        (
+            "record_metric_arrays(array_fill('a'::varchar, '{10001}'), array_fill(1::numeric, '{10001}'))",
+            "54000",
+        ),
     ] {
         assert_eq!(session.sqlstate(&format!("select {call}")).await, sqlstate, "{call}");
     }
@@ -121,9 +145,11 @@ async fn constraints_and_foreign_keys_hold_for_each_row() {
              create unique index on system_metrics (metric_name, metric_value, recorded_at)",
         )
         .await;
-    for (arrays, sqlstate) in
-        [("'{a,c}', '{1,2}'", "23503"), ("'{a,b}', '{1,10}'", "23514"), ("'{a,b,a}', '{1,2,1}'", "23505")]
-    {
+    for (arrays, sqlstate) in [
+        ("'{a,c}', '{1,2}'", "23503"),
+        ("'{a,b}', '{1,10}'", "23514"),
+        ("'{a,b,a}', '{1,2,1}'", "23505"),
+    ] {
         let sql = format!("select record_metric_arrays({arrays})");
         assert_eq!(session.sqlstate(&sql).await, sqlstate, "{arrays}");
     }

@@ -21,12 +21,16 @@ print(json.dumps([
 async fn parsed(text: &str) -> Vec<Value> {
     let file = run_dir::fresh_dir("openmetrics").join("exposition");
     fs::write(&file, text).unwrap();
-    let finished = Program::new(packages::python()).args(["-c", READ]).args([&file]).succeed().await;
+    let finished =
+        Program::new(packages::python()).args(["-c", READ]).args([&file]).succeed().await;
     serde_json::from_str(&finished.stdout).unwrap()
 }
 
 fn family<'a>(families: &'a [Value], name: &str) -> &'a Value {
-    families.iter().find(|family| family[0] == name).unwrap_or_else(|| panic!("{name}: {families:?}"))
+    families
+        .iter()
+        .find(|family| family[0] == name)
+        .unwrap_or_else(|| panic!("{name}: {families:?}"))
 }
 
 #[tokio::test]
@@ -51,23 +55,32 @@ async fn prometheus_reads_every_section() {
     assert!(text.ends_with("# EOF\n"));
     let families = parsed(&text).await;
     let tasks = family(&families, "taskmaster_tasks");
-    assert_eq!(*tasks, json!(["taskmaster_tasks", "gauge", "", [["taskmaster_tasks", { "status": "pending" }, 2.0]]]));
+    assert_eq!(
+        *tasks,
+        json!(["taskmaster_tasks", "gauge", "", [["taskmaster_tasks", { "status": "pending" }, 2]]])
+    );
     assert_eq!(family(&families, "taskmaster_workflows")[3][0][1]["status"], "initialized");
     let healthy = &family(&families, "taskmaster_integration_healthy")[3][0];
-    assert_eq!((&healthy[1]["name"], &healthy[2]), (&json!("g\"h\\\n"), &json!(1.0)));
+    assert_eq!((&healthy[1]["name"], &healthy[2]), (&json!("g\"h\\\n"), &json!(1)));
     let depth = family(&families, "taskmaster_metric_queue_depth");
     assert_eq!(depth[3].as_array().unwrap().len(), 2, "{depth}");
-    assert!(depth[3].as_array().unwrap().iter().any(|sample| sample[2] == 7.0), "{depth}");
-    let odd = depth[3].as_array().unwrap().iter().find(|sample| sample[1]["component"] == "w").unwrap();
+    assert!(depth[3].as_array().unwrap().iter().any(|sample| sample[2] == 7), "{depth}");
+    let odd =
+        depth[3].as_array().unwrap().iter().find(|sample| sample[1]["component"] == "w").unwrap();
     assert_eq!(odd[1], json!({ "a___": "b\"\\\nc", "component": "w", "tag_le": "1" }));
     let requests = family(&families, "taskmaster_metric_requests");
     let gauge = family(&families, "taskmaster_metric_requests_counter");
     assert_eq!((&requests[1], &gauge[1]), (&json!("gauge"), &json!("counter")));
-    assert_eq!(family(&families, "taskmaster_metric_rows_count_value")[3][0][2], 2.0);
+    assert_eq!(family(&families, "taskmaster_metric_rows_count_value")[3][0][2], 2);
     assert_eq!(family(&families, "taskmaster_metric_9_lives___percent")[2], "percent");
     let call = family(&families, "taskmaster_metric_call_ms");
     assert_eq!((&call[1], &call[2]), (&json!("summary"), &json!("ms")));
-    let p99 = call[3].as_array().unwrap().iter().find(|sample| sample[1]["quantile"] == "9.9e-1").unwrap();
+    let p99 = call[3]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|sample| sample[1]["quantile"] == "9.9e-1")
+        .unwrap();
     assert!((p99[2].as_f64().unwrap() / 99.01 - 1.0).abs() <= 0.01, "{p99}");
     assert!(family(&families, "pg_stat_database_xact_commit")[3][0][2].as_f64().unwrap() > 0.0);
     assert_eq!(family(&families, "pg_database_size_bytes")[2], "bytes");

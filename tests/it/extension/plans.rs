@@ -17,12 +17,15 @@ const CALLS: [(&str, &str); 18] = [
     ("system_metrics", "select record_metrics('[{\"metric_name\": \"m\", \"metric_value\": 1}]')"),
     ("system_metrics", "select record_metric_arrays('{m}', '{1}')"),
     ("metric_rollups", "select roll_up_metrics()"),
-    ("rollup_watermarks", "select metric_series('m', now() - interval '1 hour', now(), '1 minute')"),
+    (
+        "rollup_watermarks",
+        "select metric_series('m', now() - interval '1 hour', now(), '1 minute')",
+    ),
     ("tasks", "select openmetrics()"),
     ("retention_policies", "select partition_status()"),
     ("retention_policies", "select apply_retention()"),
     ("retention_policies", "select apply_retention(false)"),
-    ("retention_policies", "select cleanup_old_data()"),
+    ("rollup_watermarks", "select cleanup_old_data()"),
     ("retention_policies", "select tick()"),
     ("external_integrations", "select log_api_call('x', '/x', 'GET', 200, 1)"),
 ];

@@ -8,7 +8,9 @@ use super::session::{Session, fresh};
 pub(super) async fn roll_up_until(session: &Session, time: &str) {
     wait::until("the minutes are rolled up", async || {
         session.rows("select * from roll_up_metrics()").await.unwrap();
-        let done = format!("select rolled_until >= {time} from rollup_watermarks where resolution = 'minute'");
+        let done = format!(
+            "select rolled_until >= {time} from rollup_watermarks where resolution = 'minute'"
+        );
         session.text(&done).await == "t"
     })
     .await;
@@ -35,12 +37,17 @@ async fn rollup(session: &Session, columns: &str, resolution: &str) -> String {
 #[tokio::test]
 async fn minutes_hours_and_days_sum_up_the_measurements() {
     let session = fresh().await;
-    for (value, offset) in [("4", "10 seconds"), ("2", "20 seconds"), ("9", "70 seconds"), ("1", "61 minutes")] {
+    for (value, offset) in
+        [("4", "10 seconds"), ("2", "20 seconds"), ("9", "70 seconds"), ("1", "61 minutes")]
+    {
         record(&session, "m", value, offset, "").await;
     }
     roll_up_until(&session, "now() - interval '5 minutes'").await;
     let columns = "samples, sum, min, max, first, last, increase is null, ddsketch_count(sketch)";
-    assert_eq!(rollup(&session, columns, "minute").await, "2|6|2|4|4|2|t|2 1|9|9|9|9|9|t|1 1|1|1|1|1|1|t|1");
+    assert_eq!(
+        rollup(&session, columns, "minute").await,
+        "2|6|2|4|4|2|t|2 1|9|9|9|9|9|t|1 1|1|1|1|1|1|t|1"
+    );
     assert_eq!(rollup(&session, columns, "hour").await, "3|15|2|9|4|9|t|3 1|1|1|1|1|1|t|1");
     let aligned = "select bool_and(bucket = date_bin(('1 ' || resolution)::interval, bucket, '2000-01-01 00:00+00')) \
                    from metric_rollups";
@@ -58,7 +65,10 @@ async fn days_are_days_in_utc_whatever_the_session_says() {
         )
         .await;
     roll_up_until(&session, "now() - interval '5 minutes'").await;
-    assert_eq!(rollup(&session, "extract(hour from bucket at time zone 'utc'), samples", "day").await, "0|1 0|24 0|1");
+    assert_eq!(
+        rollup(&session, "extract(hour from bucket at time zone 'utc'), samples", "day").await,
+        "0|1 0|24 0|1"
+    );
 }
 
 #[tokio::test]
@@ -85,7 +95,9 @@ async fn rolling_up_again_changes_nothing() {
     let all = "select md5(string_agg(metric_rollups::text, ' ' order by series_id, resolution, bucket)) \
                from metric_rollups";
     let first = session.text(all).await;
-    session.run("update rollup_watermarks set rolled_until = rolled_until - interval '4 hours'").await;
+    session
+        .run("update rollup_watermarks set rolled_until = rolled_until - interval '4 hours'")
+        .await;
     roll_up_until(&session, "now() - interval '5 minutes'").await;
     assert_eq!(session.text(all).await, first);
 }
@@ -128,7 +140,8 @@ async fn a_name_with_too_many_labels_sums_up_the_rest_in_one_series() {
     let session = fresh().await;
     session.run("set taskmaster.metric_series_max = 3").await;
     for host in 0..8 {
-        record(&session, "m", "1", "1 second", &format!(", p_tags => '{{\"host\": {host}}}'")).await;
+        record(&session, "m", "1", "1 second", &format!(", p_tags => '{{\"host\": {host}}}'"))
+            .await;
     }
     record(&session, "other", "1", "1 second", "").await;
     roll_up_until(&session, "now() - interval '5 minutes'").await;

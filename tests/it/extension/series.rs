@@ -46,7 +46,10 @@ async fn rollups_and_measurements_give_the_same_answer() {
         before.push(series(&session, question).await);
     }
     session.run("savepoint s; select roll_up_metrics(p_max_buckets => 10000)").await;
-    assert_ne!(session.text("select count(*) from metric_rollups where resolution = 'day'").await, "0");
+    assert_ne!(
+        session.text("select count(*) from metric_rollups where resolution = 'day'").await,
+        "0"
+    );
     for (question, before) in questions.iter().zip(before) {
         assert!(!before.is_empty(), "{question}");
         assert_eq!(series(&session, question).await, before, "{question}");
@@ -77,14 +80,21 @@ async fn a_counter_that_starts_anew_does_not_fall() {
     );
     session.text(&insert).await;
     // 60, then 10 after the first start, 30, 5 after the second, 0.
-    let question = |step: &str, aggregate: &str| format!("'c', {at}, {at} + interval '1 hour', '{step}', '{aggregate}'");
+    let question = |step: &str, aggregate: &str| {
+        format!("'c', {at}, {at} + interval '1 hour', '{step}', '{aggregate}'")
+    };
     for rolled in [false, true] {
         if rolled {
             roll_up_until(&session, "now() - interval '5 minutes'").await;
         }
-        let value = |rows: Vec<Vec<String>>| rows.into_iter().map(|row| row[2].clone()).collect::<Vec<_>>().join(" ");
+        let value = |rows: Vec<Vec<String>>| {
+            rows.into_iter().map(|row| row[2].clone()).collect::<Vec<_>>().join(" ")
+        };
         assert_eq!(value(series(&session, &question("1 hour", "increase")).await), "105.000000");
-        assert_eq!(value(series(&session, &question("1 minute", "increase")).await), "60.000000 40.000000 5.000000");
+        assert_eq!(
+            value(series(&session, &question("1 minute", "increase")).await),
+            "60.000000 40.000000 5.000000"
+        );
         assert_eq!(value(series(&session, &question("1 hour", "rate")).await), "0.029167");
     }
 }
@@ -97,10 +107,21 @@ async fn labels_are_tags_and_component_and_can_be_filtered() {
         if rolled {
             roll_up_until(&session, "now() - interval '5 minutes'").await;
         }
-        let rows = series(&session, "'load', now() - interval '5 hours', now(), '1 day', 'count', '{\"host\": \"a\"}'").await;
-        assert!(rows.iter().all(|row| row[1] == "{\"host\": \"a\", \"component\": \"db\"}"), "{rows:?}");
+        let rows = series(
+            &session,
+            "'load', now() - interval '5 hours', now(), '1 day', 'count', '{\"host\": \"a\"}'",
+        )
+        .await;
+        assert!(
+            rows.iter().all(|row| row[1] == "{\"host\": \"a\", \"component\": \"db\"}"),
+            "{rows:?}"
+        );
         assert!(!rows.is_empty());
-        let none = series(&session, "'load', now() - interval '5 hours', now(), '1 day', 'avg', '{\"host\": \"z\"}'").await;
+        let none = series(
+            &session,
+            "'load', now() - interval '5 hours', now(), '1 day', 'avg', '{\"host\": \"z\"}'",
+        )
+        .await;
         assert!(none.is_empty());
     }
 }

@@ -55,7 +55,7 @@ get_task_hierarchy s t s f
 log_api_call v f u f
 metric_series s f s f
 openmetrics s f s f
-partition_status s f u f
+partition_status s t u f
 record_metric v f u f
 record_metric_arrays v f u f
 record_metrics v f u f

@@ -49,7 +49,8 @@ async fn parallel_workers_come_to_the_same_sketch() {
              set max_parallel_workers_per_gather = 2",
         )
         .await;
-    let plan = session.rows(&format!("explain (costs off) {sketch}")).await.unwrap().concat().join(" ");
+    let plan =
+        session.rows(&format!("explain (costs off) {sketch}")).await.unwrap().concat().join(" ");
     assert!(plan.contains("Partial Aggregate"), "{plan}");
     assert_eq!(session.text(sketch).await, alone);
     assert_eq!(session.text(&worst("ddsketch_agg(v)")).await, "t");
@@ -60,11 +61,15 @@ async fn parallel_workers_come_to_the_same_sketch() {
 #[tokio::test]
 async fn nothing_and_nulls_are_no_sketch() {
     let session = fresh().await;
-    assert_eq!(session.text("select ddsketch_agg(v) from (select 1.0::float8 v limit 0) t").await, "NULL");
+    assert_eq!(
+        session.text("select ddsketch_agg(v) from (select 1.0::float8 v limit 0) t").await,
+        "NULL"
+    );
     assert_eq!(session.text("select ddsketch_agg(null::float8)").await, "NULL");
     assert_eq!(session.text("select ddsketch_merge(null)").await, "NULL");
     assert_eq!(session.text("select ddsketch_quantile(null, 0.5)").await, "NULL");
-    let count = "select ddsketch_count(ddsketch_agg(v)) from (values (1.0::float8), (null), (2.0)) t (v)";
+    let count =
+        "select ddsketch_count(ddsketch_agg(v)) from (values (1.0::float8), (null), (2.0)) t (v)";
     assert_eq!(session.text(count).await, "2");
     let windows = "select string_agg(c::text, ',') from (select ddsketch_count(ddsketch_agg(n::float8) \
         over (order by n)) c from generate_series(1, 3) n) t";

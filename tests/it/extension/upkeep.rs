@@ -33,7 +33,11 @@ async fn every_partition_has_its_bounds_in_utc() {
                    max(upper_bound - lower_bound) filter (where table_name = 'system_metrics'), \
                    max(upper_bound - lower_bound) filter (where table_name = 'api_access_logs'), count(problem) \
                    from partition_status() where partition not like '%default'";
-        assert_eq!(session.rows(sql).await.unwrap()[0], ["18", "0", "1 day", "7 days", "0"], "{zone}");
+        assert_eq!(
+            session.rows(sql).await.unwrap()[0],
+            ["18", "0", "1 day", "7 days", "0"],
+            "{zone}"
+        );
     }
     session.run("set timezone = 'Europe/Berlin'").await;
     session.run("select make_partition('system_metrics', '2031-03-30', '2031-03-31')").await;
@@ -52,7 +56,12 @@ async fn rows_in_a_default_partition_are_seen_and_moved() {
     assert_eq!(rows, [["api_access_logs_default", "0", "t"], ["system_metrics_default", "3", "f"]]);
     let ticked = tick(&session, "60000").await;
     assert_eq!(ticked["done"]["ensure_partitions"], 1, "{ticked}");
-    assert_eq!(session.text("select distinct tableoid::regclass::text ~ '_p[0-9]{8}$' from system_metrics").await, "t");
+    assert_eq!(
+        session
+            .text("select distinct tableoid::regclass::text ~ '_p[0-9]{8}$' from system_metrics")
+            .await,
+        "t"
+    );
     assert_eq!(session.rows(problem).await.unwrap()[1], ["system_metrics_default", "0", "t"]);
 }
 
@@ -92,7 +101,10 @@ async fn retention_is_shown_first_and_keeps_what_is_not_rolled_up() {
     old_day(&session, 40).await;
     old_day(&session, 20).await;
     let shown = "select table_name, action, partition is not null from apply_retention()";
-    assert_eq!(session.rows(shown).await.unwrap(), [["system_metrics", "wait for the roll-up", "t"]]);
+    assert_eq!(
+        session.rows(shown).await.unwrap(),
+        [["system_metrics", "wait for the roll-up", "t"]]
+    );
     assert_eq!(session.text("select count(*) from apply_retention(false)").await, "0");
     roll_up_until(&session, "now() - interval '5 minutes'").await;
     let rows = session.rows(shown).await.unwrap();
@@ -100,7 +112,10 @@ async fn retention_is_shown_first_and_keeps_what_is_not_rolled_up() {
     assert_eq!(session.text("select count(*) from system_metrics").await, "2");
     let done = "select table_name, action, rows_est >= 0 from apply_retention(false)";
     let rows = session.rows(done).await.unwrap();
-    assert_eq!(rows, [["system_metrics", "dropped", "t"], ["metric_rollups.minute", "deleted", "t"]]);
+    assert_eq!(
+        rows,
+        [["system_metrics", "dropped", "t"], ["metric_rollups.minute", "deleted", "t"]]
+    );
     assert_eq!(session.text("select sum(metric_value) from system_metrics").await, "20");
     let left = "select string_agg(resolution || count, ' ' order by resolution) from \
                 (select resolution, count(*) from metric_rollups group by 1) t";
@@ -117,10 +132,24 @@ async fn what_comes_too_late_for_its_minute_does_not_spoil_the_rollup() {
     let late = "select record_metric('old', 1, p_recorded_at => date_trunc('day', now() at time zone 'utc') \
                 at time zone 'utc' - interval '40 days' + interval '1 hour')";
     session.text(late).await;
-    let rows = session.rows("select resolution, buckets from roll_up_metrics() where resolution = 'gone'").await;
+    let rows = session
+        .rows("select resolution, buckets from roll_up_metrics() where resolution = 'gone'")
+        .await;
     assert_eq!(rows.unwrap(), [["gone", "1"]]);
     let kept = "select sum from metric_rollups where resolution = 'hour' and samples = 1 order by bucket limit 1";
     assert_eq!(session.text(kept).await, "40");
+}
+
+#[tokio::test]
+async fn a_day_that_was_never_removed_is_rolled_up_however_late() {
+    let session = fresh().await;
+    old_day(&session, 40).await;
+    roll_up_until(&session, "now() - interval '5 minutes'").await;
+    session.run("select * from apply_retention(false)").await;
+    old_day(&session, 25).await;
+    roll_up_until(&session, "now() - interval '5 minutes'").await;
+    let days = "select string_agg(sum::text, ' ' order by bucket) from metric_rollups where resolution = 'day'";
+    assert_eq!(session.text(days).await, "40 25");
 }
 
 #[tokio::test]
@@ -138,8 +167,16 @@ async fn cleanup_removes_by_age_at_once() {
     assert_eq!(rows, [["system_metrics", "1"], ["api_access_logs", "1"]]);
     assert_eq!(session.text("select count(*) from system_metrics").await, "5");
     assert_eq!(session.text("select to_regclass(partition::text) is null from partition_bounds where upper_bound < now() - interval '39 days' union all select true limit 1").await, "t");
-    for bad in ["p_audit_retention_days => -1", "p_metrics_retention_days => -1", "p_api_logs_retention_days => 40000"] {
-        assert_eq!(session.sqlstate(&format!("select cleanup_old_data({bad})")).await, "22023", "{bad}");
+    for bad in [
+        "p_audit_retention_days => -1",
+        "p_metrics_retention_days => -1",
+        "p_api_logs_retention_days => 40000",
+    ] {
+        assert_eq!(
+            session.sqlstate(&format!("select cleanup_old_data({bad})")).await,
+            "22023",
+            "{bad}"
+        );
     }
     let all = "select sum(deleted_count) from cleanup_old_data(p_metrics_retention_days => 0, p_api_logs_retention_days => 0)";
     assert_eq!(session.text(all).await, "6");
@@ -148,7 +185,9 @@ async fn cleanup_removes_by_age_at_once() {
 #[tokio::test]
 async fn only_partitions_can_be_dropped_by_the_helper() {
     let session = fresh().await;
-    session.run("create table system_metrics_p20300101 (a int); create table other_p20300101 (a int)").await;
+    session
+        .run("create table system_metrics_p20300101 (a int); create table other_p20300101 (a int)")
+        .await;
     for (table, partition) in [
         ("system_metrics", "system_metrics_default"),
         ("system_metrics", "system_metrics_p20300101"),
@@ -192,10 +231,16 @@ async fn a_job_that_fails_is_reported_and_does_not_stop_the_others() {
         )
         .await;
     let report = tick(&session, "60000").await;
-    assert_eq!(report["failed"], json!({ "evaluate_alerts": { "sqlstate": "TM001", "message": "no luck" } }));
+    assert_eq!(
+        report["failed"],
+        json!({ "evaluate_alerts": { "sqlstate": "TM001", "message": "no luck" } })
+    );
     assert!(report["done"]["ensure_partitions"].is_number(), "{report}");
     let warnings = session.notices();
-    assert!(warnings.iter().any(|warning| warning.message == "evaluate_alerts failed: no luck"), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|warning| warning.message == "evaluate_alerts failed: no luck"),
+        "{warnings:?}"
+    );
     assert_eq!(session.text("select count(*) from system_metrics").await, "0");
 }
 
@@ -211,7 +256,8 @@ async fn what_a_budget_does_not_allow_comes_first_next_time() {
         .await;
     let report = tick(&session, "1").await;
     assert_eq!(report["done"], json!({ "requeue_expired": 100 }), "{report}");
-    let left: Vec<_> = report["left"].as_array().unwrap().iter().map(|job| job.as_str().unwrap()).collect();
+    let left: Vec<_> =
+        report["left"].as_array().unwrap().iter().map(|job| job.as_str().unwrap()).collect();
     assert!(left.len() > 1 && left.last() == Some(&"requeue_expired"), "{left:?}");
     let first = left[0].to_owned();
     let next = tick(&session, "1").await;
@@ -224,7 +270,10 @@ async fn two_sessions_never_tick_at_once() {
     let database = Cluster::shared().await.database().await;
     let (one, two) = (Session::open(&database).await, Session::open(&database).await);
     one.run("begin; select taskmaster.tick()").await;
-    assert_eq!(tick(&two, "200").await, json!({ "ran": false, "reason": "another session is at it" }));
+    assert_eq!(
+        tick(&two, "200").await,
+        json!({ "ran": false, "reason": "another session is at it" })
+    );
     one.run("commit").await;
     assert_eq!(tick(&two, "200").await["ran"], true);
 }
@@ -237,7 +286,12 @@ async fn a_background_worker_ticks_where_it_is_asked_to() {
         .setting("taskmaster.worker_interval_ms", "50")
         .start();
     let database = cluster.database().await;
-    cluster.admin().await.batch_execute(&format!("alter database {} rename to upkept", database.name)).await.unwrap();
+    cluster
+        .admin()
+        .await
+        .batch_execute(&format!("alter database {} rename to upkept", database.name))
+        .await
+        .unwrap();
     let session = Session::open(&cluster.named("upkept")).await;
     session.run("set timezone = 'UTC'; select record_metric('m', 1, p_recorded_at => now() - interval '2 hours')").await;
     wait::until("the worker has rolled up", async || {
@@ -251,7 +305,10 @@ async fn a_background_worker_ticks_where_it_is_asked_to() {
              returns setof int language plpgsql as $$ begin raise 'no luck'; end $$",
         )
         .await;
-    wait::until("the worker has met the failure", async || cluster.log().contains("evaluate_alerts failed: no luck")).await;
+    wait::until("the worker has met the failure", async || {
+        cluster.log().contains("evaluate_alerts failed: no luck")
+    })
+    .await;
     session.run("select record_metric('m', 1, p_recorded_at => now() - interval '3 hours')").await;
     wait::until("the worker goes on", async || {
         session.text("select count(*) from metric_rollups where resolution = 'minute'").await == "2"
@@ -263,7 +320,12 @@ async fn a_background_worker_ticks_where_it_is_asked_to() {
 async fn without_a_database_there_is_no_worker() {
     let cluster = Cluster::builder().setting("shared_preload_libraries", "taskmaster").start();
     let client = cluster.admin().await;
-    let row = client.query_one("select count(*) from pg_stat_activity where backend_type like 'taskmaster%'", &[]).await;
+    let row = client
+        .query_one(
+            "select count(*) from pg_stat_activity where backend_type like 'taskmaster%'",
+            &[],
+        )
+        .await;
     assert_eq!(row.unwrap().get::<_, i64>(0), 0);
     let setting = client.query_one("show taskmaster.worker_database", &[]).await.unwrap();
     assert_eq!(setting.get::<_, &str>(0), "");

@@ -74,12 +74,17 @@ impl Definition {
 impl Shape {
     /// # Safety
     /// `relation` is open and locked.
-    unsafe fn examine(relation: pg_sys::Relation, columns: &[Column], key: &'static CStr) -> Option<Self> {
+    unsafe fn examine(
+        relation: pg_sys::Relation,
+        columns: &[Column],
+        key: &'static CStr,
+    ) -> Option<Self> {
         // SAFETY: the relation is open, so its relcache entry and what hangs on it stay.
         unsafe {
             let form = &*(*relation).rd_rel;
             let kind = form.relkind as u8;
-            let is_table = kind == pg_sys::RELKIND_RELATION || kind == pg_sys::RELKIND_PARTITIONED_TABLE;
+            let is_table =
+                kind == pg_sys::RELKIND_RELATION || kind == pg_sys::RELKIND_PARTITIONED_TABLE;
             if !is_table || !(*relation).rd_rules.is_null() || !is_writable(relation) {
                 return None;
             }
@@ -98,8 +103,13 @@ impl Shape {
     }
 
     /// Whether the caller may insert and read the whole table, and no policy stands in the way. A caller with less goes by
-    /// the plan, which knows columns and policies and words the refusal.
+    /// the plan, which knows columns and policies and words the refusal. So does everybody where a library of the server
+    /// looks on when privileges are checked, as pgAudit does.
     pub(super) fn permits_caller(&self) -> bool {
+        // SAFETY: a plain variable of the backend, which has one thread.
+        if unsafe { pg_sys::ExecutorCheckPerms_hook }.is_some() {
+            return false;
+        }
         let wanted = (pg_sys::ACL_INSERT | pg_sys::ACL_SELECT) as pg_sys::AclMode;
         // SAFETY: look-ups in the catalog by an oid that the open table has.
         unsafe {
@@ -126,9 +136,10 @@ impl Drop for Shape {
 pub(super) unsafe fn is_writable(relation: pg_sys::Relation) -> bool {
     // SAFETY: the pointers of an open relation are null or valid.
     unsafe {
-        let has_generated = (*(*relation).rd_att).constr.as_ref().is_some_and(|constraints| {
-            constraints.has_generated_stored
-        });
+        let has_generated = (*(*relation).rd_att)
+            .constr
+            .as_ref()
+            .is_some_and(|constraints| constraints.has_generated_stored);
         !has_generated && !(*relation).trigdesc.as_ref().is_some_and(needs_plan)
     }
 }

@@ -154,7 +154,10 @@ impl<'a> Executor<'a> {
                 unsafe { self.write(batch.target, rows) };
             }
             // SAFETY: each slot was made without a list that would free it.
-            batch.slots.iter().for_each(|slot| unsafe { pg_sys::ExecDropSingleTupleTableSlot(*slot) });
+            batch
+                .slots
+                .iter()
+                .for_each(|slot| unsafe { pg_sys::ExecDropSingleTupleTableSlot(*slot) });
         }
     }
 

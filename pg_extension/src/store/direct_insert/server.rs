@@ -94,11 +94,24 @@ pub(super) unsafe fn insert_index_entries(
     unsafe {
         #[cfg(any(feature = "pg14", feature = "pg15"))]
         return pg_sys::ExecInsertIndexTuples(
-            target, row, state, false, false, no_conflict, no_arbiters,
+            target,
+            row,
+            state,
+            false,
+            false,
+            no_conflict,
+            no_arbiters,
         );
         #[cfg(not(any(feature = "pg14", feature = "pg15")))]
         return pg_sys::ExecInsertIndexTuples(
-            target, row, state, false, false, no_conflict, no_arbiters, false,
+            target,
+            row,
+            state,
+            false,
+            false,
+            no_conflict,
+            no_arbiters,
+            false,
         );
     }
 }
