@@ -25,8 +25,8 @@ pub(crate) struct MetricStore {
 /// # Errors
 /// When a figure cannot be read.
 pub(crate) async fn measure(cluster: &Cluster, machine: String) -> Result<MetricStore, BenchError> {
-    let month = month::measure(cluster).await?;
-    Ok(MetricStore { cost: cost::measure(cluster).await?, month, machine })
+    let cost = cost::measure(cluster).await?;
+    Ok(MetricStore { cost, month: month::measure(cluster).await?, machine })
 }
 
 impl Display for MetricStore {

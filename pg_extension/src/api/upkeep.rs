@@ -32,7 +32,6 @@ fn partition_status() -> TableIterator<
 /// What is older than `retention_policies` say. Removed only when `p_dry_run` is false, and then in bounded steps: call it again
 /// until it returns no rows.
 #[pg_extern(volatile, parallel_unsafe)]
-#[expect(clippy::type_complexity, reason = "the columns are the contract")]
 fn apply_retention(
     p_dry_run: default!(Option<bool>, "true"),
 ) -> TableIterator<

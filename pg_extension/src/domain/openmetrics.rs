@@ -69,7 +69,7 @@ impl Kind {
 impl Exposition {
     /// Adds a figure. A counter below zero is none, and left out.
     pub(crate) fn add(&mut self, sample: Sample) {
-        if sample.kind == Kind::Counter && !(sample.value >= 0.0) {
+        if sample.kind == Kind::Counter && (sample.value < 0.0 || sample.value.is_nan()) {
             return;
         }
         let unit = sample.unit.as_deref().and_then(unit_name);

@@ -125,7 +125,10 @@ unsafe fn text<'a>(value: &pg_sys::JsonbValue) -> &'a str {
 unsafe fn object(value: &pg_sys::JsonbValue) -> Option<Object> {
     // SAFETY: a value of the type jbvBinary is a container, which begins with its header.
     unsafe {
-        let container = (value.type_ == jbvType::jbvBinary).then(|| value.val.binary.data)?;
+        if value.type_ != jbvType::jbvBinary {
+            return None;
+        }
+        let container = value.val.binary.data;
         ((*container).header & IS_OBJECT != 0).then_some(Object(container))
     }
 }

@@ -36,12 +36,14 @@ fn family<'a>(families: &'a [Value], name: &str) -> &'a Value {
 #[tokio::test]
 async fn prometheus_reads_every_section() {
     let session = fresh().await;
+    // In a transaction of its own, so that it is the older one.
+    session.text("select record_metric('queue.depth', 5)").await;
     session
         .run(
             "select create_workflow(create_task('t')); select create_task('u'); \
              insert into external_integrations (integration_type, integration_name, configuration, health_status) \
              values ('github', E'g\"h\\\\\\n', '{}', 'healthy'); \
-             select record_metric('queue.depth', 5); select record_metric('queue.depth', 7); \
+             select record_metric('queue.depth', 7); \
              select record_metric('queue depth', 3, 'w', p_tags => '{\"a\\\"\\\\\\n\": \"b\\\"\\\\\\nc\", \"le\": 1}'); \
              select record_metric('requests_total', 12, p_metric_type => 'counter'); \
              select record_metric('requests', 9); \
