@@ -73,7 +73,7 @@ async fn prometheus_reads_every_section() {
     let requests = family(&families, "taskmaster_metric_requests");
     let gauge = family(&families, "taskmaster_metric_requests_counter");
     assert_eq!((&requests[1], &gauge[1]), (&json!("gauge"), &json!("counter")));
-    assert_eq!(family(&families, "taskmaster_metric_rows_count_value")[3][0][2], 2);
+    assert_eq!(family(&families, "taskmaster_metric_rows_value")[3][0][2], 2);
     assert_eq!(family(&families, "taskmaster_metric_9_lives___percent")[2], "percent");
     let call = family(&families, "taskmaster_metric_call_ms");
     assert_eq!((&call[1], &call[2]), (&json!("summary"), &json!("ms")));
