@@ -62,6 +62,34 @@ COMMENT ON EXTENSION taskmaster IS 'Stored functions of Taskmaster: tasks, workf
 
 
 --
+-- Name: attempt(text); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.attempt(p_statement text) RETURNS jsonb
+    LANGUAGE plpgsql STRICT
+    AS $$
+DECLARE
+    result bigint;
+    state text;
+    reason text;
+BEGIN
+    EXECUTE p_statement INTO result;
+    RETURN pg_catalog.jsonb_build_object('result', coalesce(result, 0));
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, reason = MESSAGE_TEXT;
+    RETURN pg_catalog.jsonb_build_object('sqlstate', state, 'message', pg_catalog."left"(reason, 500));
+END
+$$;
+
+
+--
+-- Name: FUNCTION attempt(p_statement text); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.attempt(p_statement text) IS 'Runs a statement of upkeep with the rights of the caller; {"result": n}, or {"sqlstate", "message"} when it fails';
+
+
+--
 -- Name: check_task_dependency(); Type: FUNCTION; Schema: taskmaster; Owner: -
 --
 
@@ -195,6 +223,47 @@ COMMENT ON FUNCTION taskmaster.current_actor() IS 'Who acts: the name that the s
 
 
 --
+-- Name: delete_before(name, timestamp with time zone); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.delete_before(p_table name, p_before timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+DECLARE
+    old record;
+    removed bigint;
+    total bigint := 0;
+BEGIN
+    FOR old IN
+        SELECT partition FROM taskmaster.partition_bounds
+         WHERE table_name = p_table AND NOT is_default AND upper_bound <= p_before
+    LOOP
+        EXECUTE format('SELECT count(*) FROM taskmaster.%I', old.partition) INTO removed;
+        IF taskmaster.drop_partition(p_table, old.partition) THEN
+            total := total + removed;
+        END IF;
+    END LOOP;
+    EXECUTE format(
+        'DELETE FROM taskmaster.%I WHERE %I < $1', p_table,
+        (SELECT a.attname FROM pg_partitioned_table p
+           JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+          WHERE p.partrelid = format('taskmaster.%I', p_table)::regclass)) USING p_before;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN total + removed;
+END
+$_$;
+
+
+--
+-- Name: FUNCTION delete_before(p_table name, p_before timestamp with time zone); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.delete_before(p_table name, p_before timestamp with time zone) IS 'Removes the rows of a partitioned table before a time and returns their number';
+
+
+--
 -- Name: dependency_path(uuid, uuid); Type: FUNCTION; Schema: taskmaster; Owner: -
 --
 
@@ -247,6 +316,46 @@ COMMENT ON FUNCTION taskmaster.dependency_path(p_task_id uuid, p_target uuid) IS
 
 
 --
+-- Name: drop_partition(name, name); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.drop_partition(p_table name, p_partition name) RETURNS boolean
+    LANGUAGE plpgsql STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '500ms'
+    AS $_$
+DECLARE
+    parent regclass := to_regclass(format('taskmaster.%I', p_table));
+    child regclass := to_regclass(format('taskmaster.%I', p_partition));
+BEGIN
+    IF child IS NULL OR p_partition !~ ('^' || p_table || '_p[0-9]{8}$')
+       OR NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = child AND inhparent = parent)
+    THEN
+        RETURN false;
+    END IF;
+    FOR attempt IN 1 .. 3 LOOP
+        BEGIN
+            EXECUTE format('DROP TABLE taskmaster.%I', p_partition);
+            RETURN true;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            IF attempt = 3 THEN
+                RAISE;
+            END IF;
+            PERFORM pg_sleep(0.05 * attempt * (0.5 + random()));
+        END;
+    END LOOP;
+END
+$_$;
+
+
+--
+-- Name: FUNCTION drop_partition(p_table name, p_partition name); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.drop_partition(p_table name, p_partition name) IS 'Drops a partition that make_partition made; gives up with 55P03 when the table stays in use';
+
+
+--
 -- Name: ensure_partitions(integer); Type: FUNCTION; Schema: taskmaster; Owner: -
 --
 
@@ -257,6 +366,7 @@ CREATE FUNCTION taskmaster.ensure_partitions(p_ahead integer DEFAULT 7) RETURNS 
 DECLARE
     today date := (clock_timestamp() AT TIME ZONE 'UTC')::date;
     monday date := date_trunc('week', today::timestamp)::date;
+    stray date;
     made integer := 0;
 BEGIN
     IF p_ahead NOT BETWEEN 1 AND 366 THEN
@@ -266,8 +376,21 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('taskmaster.ensure_partitions', 0));
     FOR step IN -1 .. p_ahead LOOP
         made := made
-            + taskmaster.make_partition('system_metrics', today + step, today + step + 1)::integer
-            + taskmaster.make_partition('api_access_logs', monday + 7 * step, monday + 7 * step + 7)::integer;
+            + taskmaster.try_make_partition('system_metrics', today + step, today + step + 1)::integer
+            + taskmaster.try_make_partition('api_access_logs', monday + 7 * step, monday + 7 * step + 7)::integer;
+    END LOOP;
+    FOR stray IN
+        SELECT DISTINCT (recorded_at AT TIME ZONE 'UTC')::date FROM ONLY taskmaster.system_metrics_default
+         WHERE isfinite(recorded_at) ORDER BY 1 DESC LIMIT 10
+    LOOP
+        made := made + taskmaster.try_make_partition('system_metrics', stray, stray + 1)::integer;
+    END LOOP;
+    FOR stray IN
+        SELECT DISTINCT date_trunc('week', "timestamp" AT TIME ZONE 'UTC')::date
+          FROM ONLY taskmaster.api_access_logs_default
+         WHERE isfinite("timestamp") ORDER BY 1 DESC LIMIT 10
+    LOOP
+        made := made + taskmaster.try_make_partition('api_access_logs', stray, stray + 7)::integer;
     END LOOP;
     RETURN made;
 END
@@ -317,6 +440,22 @@ COMMENT ON FUNCTION taskmaster.find_tasks(p_query text) IS 'The tasks whose titl
 
 
 --
+-- Name: finite_double(numeric); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.finite_double(p_value numeric) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (p_value > '1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000'::numeric) THEN ('1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000'::numeric)::double precision WHEN (p_value < '-1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000'::numeric) THEN (- ('1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000'::numeric)::double precision) WHEN ((p_value >= '-0.000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001'::numeric) AND (p_value <= 0.000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001)) THEN (0)::double precision ELSE (p_value)::double precision END;
+
+
+--
+-- Name: FUNCTION finite_double(p_value numeric); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.finite_double(p_value numeric) IS 'The nearest double precision within 1e300 of zero; what is below 1e-300 is zero';
+
+
+--
 -- Name: holds_plain_secret(jsonb); Type: FUNCTION; Schema: taskmaster; Owner: -
 --
 
@@ -358,6 +497,7 @@ COMMENT ON FUNCTION taskmaster.holds_plain_secret(p_document jsonb) IS 'Whether 
 CREATE FUNCTION taskmaster.make_partition(p_table name, p_from date, p_to date) RETURNS boolean
     LANGUAGE plpgsql STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '500ms'
     AS $_$
 DECLARE
     made text := format('taskmaster.%I', p_table || '_p' || to_char(p_from, 'YYYYMMDD'));
@@ -392,6 +532,22 @@ $_$;
 --
 
 COMMENT ON FUNCTION taskmaster.make_partition(p_table name, p_from date, p_to date) IS 'Makes one partition of a table partitioned by time, bounds in UTC; false when it stands already';
+
+
+--
+-- Name: metric_labels_key(character varying, character varying, character varying, jsonb); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.metric_labels_key(p_component character varying, p_metric_type character varying, p_metric_unit character varying, p_tags jsonb) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (md5((((quote_nullable((p_component)::text) || quote_nullable((p_metric_type)::text)) || quote_nullable((p_metric_unit)::text)) || (p_tags)::text)))::uuid;
+
+
+--
+-- Name: FUNCTION metric_labels_key(p_component character varying, p_metric_type character varying, p_metric_unit character varying, p_tags jsonb); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.metric_labels_key(p_component character varying, p_metric_type character varying, p_metric_unit character varying, p_tags jsonb) IS 'Stands for the labels of a series in metric_series.labels_key';
 
 
 --
@@ -459,6 +615,36 @@ BEGIN
     RETURN NULL;
 END
 $$;
+
+
+--
+-- Name: try_make_partition(name, date, date); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.try_make_partition(p_table name, p_from date, p_to date) RETURNS boolean
+    LANGUAGE plpgsql STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    FOR attempt IN 1 .. 3 LOOP
+        BEGIN
+            RETURN taskmaster.make_partition(p_table, p_from, p_to);
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            PERFORM pg_sleep(0.05 * attempt * (0.5 + random()));
+        END;
+    END LOOP;
+    RAISE WARNING 'the partition of taskmaster.% from % could not be made: the table is in use', p_table, p_from
+        USING ERRCODE = 'lock_not_available', HINT = 'The next call of ensure_partitions() tries again.';
+    RETURN false;
+END
+$$;
+
+
+--
+-- Name: FUNCTION try_make_partition(p_table name, p_from date, p_to date); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.try_make_partition(p_table name, p_from date, p_to date) IS 'make_partition, tried three times; a warning when the table stays in use';
 
 
 SET default_tablespace = '';
@@ -974,6 +1160,129 @@ COMMENT ON TABLE taskmaster.maintenance_state IS 'Facts that upkeep remembers be
 
 
 --
+-- Name: metric_dirty_buckets; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.metric_dirty_buckets (
+    mark_id bigint NOT NULL,
+    bucket timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: TABLE metric_dirty_buckets; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.metric_dirty_buckets IS 'Minutes that measurements came late for, to be rolled up anew';
+
+
+--
+-- Name: metric_dirty_buckets_mark_id_seq; Type: SEQUENCE; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE taskmaster.metric_dirty_buckets ALTER COLUMN mark_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME taskmaster.metric_dirty_buckets_mark_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: metric_rollups; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.metric_rollups (
+    series_id bigint NOT NULL,
+    resolution character varying(10) NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    samples bigint NOT NULL,
+    sum double precision NOT NULL,
+    min double precision NOT NULL,
+    max double precision NOT NULL,
+    first double precision NOT NULL,
+    last double precision NOT NULL,
+    increase double precision,
+    sketch bytea NOT NULL,
+    CONSTRAINT metric_rollups_resolution_check CHECK (((resolution)::text = ANY ((ARRAY['minute'::character varying, 'hour'::character varying, 'day'::character varying])::text[]))),
+    CONSTRAINT metric_rollups_samples_check CHECK ((samples > 0))
+);
+
+
+--
+-- Name: TABLE metric_rollups; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.metric_rollups IS 'Measurements summed up by minute, hour and day (UTC)';
+
+
+--
+-- Name: metric_series; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.metric_series (
+    series_id bigint NOT NULL,
+    metric_name character varying(100) NOT NULL,
+    component character varying(100),
+    metric_type character varying(50) NOT NULL,
+    metric_unit character varying(20),
+    tags jsonb DEFAULT '{}'::jsonb NOT NULL,
+    labels_key uuid NOT NULL,
+    is_overflow boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: TABLE metric_series; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.metric_series IS 'The series that measurements belong to: a name and its labels';
+
+
+--
+-- Name: metric_series_series_id_seq; Type: SEQUENCE; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE taskmaster.metric_series ALTER COLUMN series_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME taskmaster.metric_series_series_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: partition_bounds; Type: VIEW; Schema: taskmaster; Owner: -
+--
+
+CREATE VIEW taskmaster.partition_bounds AS
+ SELECT parent.relname AS table_name,
+    child.relname AS partition,
+    child.oid AS partition_oid,
+    (child.oid = p.partdefid) AS is_default,
+    ((regexp_match(pg_get_expr(child.relpartbound, child.oid), 'FROM \(''([^'']+)''\)'::text))[1])::timestamp with time zone AS lower_bound,
+    ((regexp_match(pg_get_expr(child.relpartbound, child.oid), 'TO \(''([^'']+)''\)'::text))[1])::timestamp with time zone AS upper_bound
+   FROM ((((pg_partitioned_table p
+     JOIN pg_class parent ON ((parent.oid = p.partrelid)))
+     JOIN pg_attribute a ON (((a.attrelid = p.partrelid) AND (a.attnum = p.partattrs[0]))))
+     JOIN pg_inherits i ON ((i.inhparent = parent.oid)))
+     JOIN pg_class child ON ((child.oid = i.inhrelid)))
+  WHERE ((parent.relnamespace = ('taskmaster'::regnamespace)::oid) AND (p.partstrat = 'r'::"char") AND (p.partnatts = 1) AND (a.atttypid = ('timestamp with time zone'::regtype)::oid));
+
+
+--
+-- Name: VIEW partition_bounds; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON VIEW taskmaster.partition_bounds IS 'The partitions of tables partitioned by time, with their bounds';
+
+
+--
 -- Name: ready_tasks; Type: VIEW; Schema: taskmaster; Owner: -
 --
 
@@ -998,6 +1307,61 @@ CREATE VIEW taskmaster.ready_tasks WITH (security_invoker='true') AS
 --
 
 COMMENT ON VIEW taskmaster.ready_tasks IS 'Tasks that can be taken now, the next one first';
+
+
+--
+-- Name: retention_policies; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.retention_policies (
+    data_set text NOT NULL,
+    keep interval NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT retention_policies_keep_check CHECK ((keep >= '01:00:00'::interval))
+);
+
+
+--
+-- Name: TABLE retention_policies; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.retention_policies IS 'How long data is kept: tables partitioned by time by their names, rollups as metric_rollups.minute, .hour, .day';
+
+
+--
+-- Name: rollup_samples; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.rollup_samples (
+    xid xid8 NOT NULL,
+    sampled_at timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: TABLE rollup_samples; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.rollup_samples IS 'Transaction ids and times, by which rollups know what may still be open';
+
+
+--
+-- Name: rollup_watermarks; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.rollup_watermarks (
+    resolution character varying(10) NOT NULL,
+    rolled_until timestamp with time zone,
+    source_gone_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT rollup_watermarks_resolution_check CHECK (((resolution)::text = ANY ((ARRAY['minute'::character varying, 'hour'::character varying, 'day'::character varying])::text[])))
+);
+
+
+--
+-- Name: TABLE rollup_watermarks; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.rollup_watermarks IS 'How far each resolution of the rollups has come';
 
 
 --
@@ -1414,6 +1778,62 @@ ALTER TABLE ONLY taskmaster.maintenance_state
 
 
 --
+-- Name: metric_dirty_buckets metric_dirty_buckets_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.metric_dirty_buckets
+    ADD CONSTRAINT metric_dirty_buckets_pkey PRIMARY KEY (mark_id);
+
+
+--
+-- Name: metric_rollups metric_rollups_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.metric_rollups
+    ADD CONSTRAINT metric_rollups_pkey PRIMARY KEY (series_id, resolution, bucket);
+
+
+--
+-- Name: metric_series metric_series_labels_key; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.metric_series
+    ADD CONSTRAINT metric_series_labels_key UNIQUE (metric_name, labels_key);
+
+
+--
+-- Name: metric_series metric_series_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.metric_series
+    ADD CONSTRAINT metric_series_pkey PRIMARY KEY (series_id);
+
+
+--
+-- Name: retention_policies retention_policies_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.retention_policies
+    ADD CONSTRAINT retention_policies_pkey PRIMARY KEY (data_set);
+
+
+--
+-- Name: rollup_samples rollup_samples_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.rollup_samples
+    ADD CONSTRAINT rollup_samples_pkey PRIMARY KEY (xid);
+
+
+--
+-- Name: rollup_watermarks rollup_watermarks_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.rollup_watermarks
+    ADD CONSTRAINT rollup_watermarks_pkey PRIMARY KEY (resolution);
+
+
+--
 -- Name: schema_migrations schema_migrations_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
 --
 
@@ -1592,6 +2012,20 @@ CREATE INDEX integration_health_history_integration_id_checked_at_idx ON taskmas
 --
 
 CREATE INDEX integration_health_next_check_at_idx ON taskmaster.integration_health USING btree (next_check_at);
+
+
+--
+-- Name: metric_dirty_buckets_bucket_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX metric_dirty_buckets_bucket_idx ON taskmaster.metric_dirty_buckets USING btree (bucket);
+
+
+--
+-- Name: metric_rollups_resolution_bucket_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX metric_rollups_resolution_bucket_idx ON taskmaster.metric_rollups USING btree (resolution, bucket);
 
 
 --
@@ -2002,6 +2436,14 @@ ALTER TABLE ONLY taskmaster.integration_health
 
 ALTER TABLE ONLY taskmaster.integration_rate_state
     ADD CONSTRAINT integration_rate_state_integration_id_fkey FOREIGN KEY (integration_id) REFERENCES taskmaster.external_integrations(id) ON DELETE CASCADE;
+
+
+--
+-- Name: metric_rollups metric_rollups_series_id_fkey; Type: FK CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.metric_rollups
+    ADD CONSTRAINT metric_rollups_series_id_fkey FOREIGN KEY (series_id) REFERENCES taskmaster.metric_series(series_id) ON DELETE CASCADE;
 
 
 --

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use harness::cluster::Stop;
 use harness::{Cluster, Database, run_dir, wait};
+use tokio_postgres::Client;
 
 use crate::error::BenchError;
 use crate::load::{Connections, Length, Load, Protocol, Script, Security};
@@ -30,7 +31,10 @@ impl<'a> Counter<'a> {
     ///
     /// # Errors
     /// When pgbench's report cannot be read.
-    pub(crate) async fn start(database: &'a Database<'a>) -> Result<Self, BenchError> {
+    pub(crate) async fn start(
+        database: &'a Database<'a>,
+        script: &Script,
+    ) -> Result<Self, BenchError> {
         let dir = run_dir::fresh_dir("counts");
         run_dir::give_to_server(&dir);
         let cluster = database.cluster();
@@ -42,7 +46,7 @@ impl<'a> Counter<'a> {
             format!("--callgrind-out-file={}/%p", dir.display()),
         ]);
         let counter = Self { database, dir };
-        counter.run("", LONG).await?;
+        counter.run(script, "", LONG).await?;
         Ok(counter)
     }
 
@@ -50,19 +54,43 @@ impl<'a> Counter<'a> {
     ///
     /// # Errors
     /// When pgbench's report or a count cannot be read.
-    pub(crate) async fn by_transaction(&self, options: &'static str) -> Result<f64, BenchError> {
-        let short = self.run(options, SHORT).await?;
-        let long = self.run(options, LONG).await?;
+    pub(crate) async fn by_transaction(
+        &self,
+        script: &Script,
+        options: &'static str,
+    ) -> Result<f64, BenchError> {
+        let short = self.run(script, options, SHORT).await?;
+        let long = self.run(script, options, LONG).await?;
         Ok((long as f64 - short as f64) / f64::from(LONG - SHORT))
     }
 
+    /// Instructions of the backend of a session, from its login to its end.
+    ///
+    /// # Errors
+    /// When a count cannot be read, or `work` fails.
+    pub(crate) async fn of_session(
+        &self,
+        work: impl AsyncFnOnce(&Client) -> Result<(), BenchError>,
+    ) -> Result<u64, BenchError> {
+        self.forget()?;
+        let client = self.database.connect().await;
+        work(&client).await?;
+        drop(client);
+        self.counted(1).await
+    }
+
     /// Instructions of all backends of a run.
-    async fn run(&self, options: &'static str, transactions: u32) -> Result<u64, BenchError> {
+    async fn run(
+        &self,
+        script: &Script,
+        options: &'static str,
+        transactions: u32,
+    ) -> Result<u64, BenchError> {
         let load = Load {
             port: self.database.cluster().port,
             clients: 1,
             protocol: Protocol::Prepared,
-            script: Script::SelectOnly,
+            script: script.clone(),
             length: Length::Transactions(transactions),
             connections: Connections::Kept,
             security: Security::Plain,
@@ -71,10 +99,15 @@ impl<'a> Counter<'a> {
         // The process that made the server ready has left one too.
         self.forget()?;
         load.run(self.database).await?;
+        self.counted(BACKENDS).await
+    }
+
+    /// What so many backends have counted, once they have ended.
+    async fn counted(&self, backends: usize) -> Result<u64, BenchError> {
         let mut counts = Vec::new();
         wait::until("valgrind has written its counts", async || {
             counts = self.files().iter().filter_map(|file| total(file)).collect();
-            counts.len() >= BACKENDS
+            counts.len() >= backends
         })
         .await;
         Ok(counts.iter().sum())

@@ -16,6 +16,7 @@ mod load;
 mod logins;
 mod machine;
 mod metric;
+mod metric_store;
 mod options;
 mod reports;
 mod results;
@@ -59,6 +60,10 @@ async fn main() -> Result<(), BenchError> {
     sections.extend(compare(&cluster, &options, &release, &trust, &origin).await?);
     if options.runs(Part::Metric) {
         sections.push(results::contests(&metric::measure(&cluster, &options).await?, &origin));
+    }
+    if options.runs(Part::MetricStore) {
+        let figures = metric_store::measure(&cluster, described.clone()).await?;
+        sections.push(Section::new(figures.to_string()));
     }
     if options.runs(Part::Reports) {
         let cost = reports::measure(&cluster, &options, described).await?;

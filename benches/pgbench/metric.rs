@@ -61,7 +61,7 @@ impl Writer {
         }
     }
 
-    fn sql(self, batch: Batch) -> String {
+    pub(crate) fn sql(self, batch: Batch) -> String {
         let arguments = match batch {
             Batch::One => "'bench.latency', 12.5, 'bench', 'gauge', '{\"host\": \"a\"}'",
             Batch::Many => "'bench.latency', n, 'bench', 'gauge', '{\"host\": \"a\"}'",
@@ -172,7 +172,7 @@ impl Contest {
 }
 
 /// A table that grew in the run before would make this one slower; so would writing it out.
-async fn empty(database: &Database<'_>) -> Result<(), BenchError> {
+pub(crate) async fn empty(database: &Database<'_>) -> Result<(), BenchError> {
     let client = database.connect().await;
     client.batch_execute("truncate taskmaster.system_metrics").await?;
     client.batch_execute("checkpoint").await?;
@@ -180,7 +180,7 @@ async fn empty(database: &Database<'_>) -> Result<(), BenchError> {
 }
 
 /// The files run in the order of their names.
-async fn install_plpgsql(database: &Database<'_>) -> Result<(), BenchError> {
+pub(crate) async fn install_plpgsql(database: &Database<'_>) -> Result<(), BenchError> {
     let reading = || BenchError::io("reading sql/plpgsql");
     let dir = artefacts::repository_dir().join("sql/plpgsql");
     let entries = fs::read_dir(dir).map_err(reading())?;

@@ -47,6 +47,8 @@ pub(crate) enum Part {
     Idle,
     /// `record_metric` in Rust, in PL/pgSQL, and as an INSERT.
     Metric,
+    /// Metrics one by one and a thousand at a time, a month of them, and percentiles.
+    MetricStore,
     /// Large results and COPY.
     Bulk,
     /// Logins by SCRAM, with TLS and without.

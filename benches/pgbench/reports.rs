@@ -60,10 +60,12 @@ pub(crate) async fn measure(
     for number in 0..options.report_rounds {
         rounds.push(Round::run(&database, number, postmaster).await?);
     }
-    let counter = Counter::start(&database).await?;
+    let counter = Counter::start(&database, &Script::SelectOnly).await?;
     let mut instructions = Vec::new();
     for _ in 0..COUNTS {
-        let pair = [counter.by_transaction("").await?, counter.by_transaction(ASKING).await?];
+        let script = Script::SelectOnly;
+        let without = counter.by_transaction(&script, "").await?;
+        let pair = [without, counter.by_transaction(&script, ASKING).await?];
         println!("reports: {:.0} instructions without, {:.0} with", pair[0], pair[1]);
         instructions.push(pair);
     }

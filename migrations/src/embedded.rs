@@ -45,6 +45,8 @@ pub(crate) fn steps() -> Vec<Step> {
         step!("0016_task_search", Function),
         step!("0017_integrations", Schema),
         step!("0018_workflow_steps", Schema),
+        step!("0019_metric_rollups", Schema),
+        step!("0020_upkeep", Function),
     ]
 }
 

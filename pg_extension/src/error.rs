@@ -36,8 +36,34 @@ pub(crate) enum DomainError {
     UnknownWord { argument: &'static str, value: String, allowed: Vocabulary },
     #[error("{argument} must be a JSON object")]
     NotAnObject { argument: &'static str },
+    #[error("{argument} has {len} elements, at most {len_max} are allowed")]
+    TooManyRows { argument: &'static str, len: usize, len_max: usize },
+    #[error("{argument} must be a JSON array of objects")]
+    NotAnArray { argument: &'static str },
+    #[error("{argument} has {length} elements, p_names has {expected}")]
+    ArrayLength { argument: &'static str, length: usize, expected: usize },
+    #[error("\"{key}\" is not a key of a metric")]
+    UnknownKey { key: String },
+    #[error("{key} must be {expected}")]
+    WrongType { key: String, expected: &'static str },
+    #[error("row {row}: {error}")]
+    InRow { row: usize, error: Box<DomainError> },
+    #[error("{argument} must be a time, not infinity")]
+    NotATime { argument: &'static str },
+    #[error("{argument} lies more than a day ahead")]
+    TimeAhead { argument: &'static str },
     #[error("p_metric_value must be a finite number")]
     NotFinite,
+    #[error("p_from must be before p_to")]
+    EmptySpan,
+    #[error("p_step must be at least one second, and without months")]
+    StepLength,
+    #[error("the answer would have {buckets} buckets, at most {buckets_max} are allowed")]
+    TooManyBuckets { buckets: i64, buckets_max: i64 },
+    #[error("the bytes are not a sketch of ddsketch_agg")]
+    NotASketch,
+    #[error("p_quantile must lie between 0 and 1")]
+    NotAShare,
     #[error("parent task {id} does not exist")]
     ParentMissing { id: String },
     #[error("task {id} does not exist")]
@@ -92,11 +118,24 @@ impl DomainError {
             | Self::Blank { .. }
             | Self::UnknownWord { .. }
             | Self::NotAnObject { .. }
+            | Self::NotATime { .. }
+            | Self::NotAnArray { .. }
+            | Self::TimeAhead { .. }
+            | Self::NotASketch
+            | Self::NotAShare
+            | Self::EmptySpan
+            | Self::StepLength
+            | Self::UnknownKey { .. }
+            | Self::WrongType { .. }
             | Self::NotFinite => "22023",
+            Self::ArrayLength { .. } => "2202E",
+            Self::InRow { error, .. } => error.sqlstate(),
             Self::ParentMissing { .. } | Self::ReferencedTaskMissing { .. } => "23503",
             Self::WorkflowActive { .. } => "23505",
             Self::BlankTitle | Self::PriorityOutOfRange { .. } => "23514",
-            Self::StepRecordsFull { .. } => "54000",
+            Self::StepRecordsFull { .. }
+            | Self::TooManyBuckets { .. }
+            | Self::TooManyRows { .. } => "54000",
             Self::HierarchyTooDeep { .. } => "54001",
             Self::IllegalTransition { .. }
             | Self::OpenSubtasks { .. }
@@ -113,9 +152,26 @@ impl DomainError {
     /// The facts of the refusal as one JSON object.
     pub(crate) fn detail(&self) -> String {
         let detail = match self {
-            Self::Null { argument } | Self::Blank { argument } | Self::NotAnObject { argument } => {
+            Self::Null { argument }
+            | Self::Blank { argument }
+            | Self::NotAnObject { argument }
+            | Self::NotATime { argument }
+            | Self::NotAnArray { argument }
+            | Self::TimeAhead { argument } => {
                 json!({ "argument": argument })
             }
+            Self::TooManyRows { argument, len, len_max } => {
+                json!({ "argument": argument, "len": len, "len_max": len_max })
+            }
+            Self::ArrayLength { argument, length, expected } => {
+                json!({ "argument": argument, "length": length, "expected": expected })
+            }
+            Self::UnknownKey { key } => json!({ "key": key }),
+            Self::TooManyBuckets { buckets, buckets_max } => {
+                json!({ "buckets": buckets, "buckets_max": buckets_max })
+            }
+            Self::WrongType { key, expected } => json!({ "key": key, "expected": expected }),
+            Self::InRow { row, error } => return error.detail_in_row(*row),
             Self::TooLong { argument, length, length_max } => {
                 json!({ "argument": argument, "length": length, "length_max": length_max })
             }
@@ -155,6 +211,24 @@ impl DomainError {
             }
             Self::Integration(error) => error.hint(),
             Self::Workflow(error) => error.hint(),
+            Self::TooManyRows { .. } => "Make several calls.".into(),
+            Self::NotAnArray { .. } => "Pass an array such as [{\"key\": \"value\"}].".into(),
+            Self::ArrayLength { .. } => {
+                "Pass arrays of equal length, with NULL for what is not there.".into()
+            }
+            Self::UnknownKey { .. } => {
+                "The keys are the arguments of record_metric without p_, such as metric_name."
+                    .into()
+            }
+            Self::WrongType { expected, .. } => format!("Pass {expected} or null."),
+            Self::InRow { error, .. } => error.hint(),
+            Self::EmptySpan => "Pass a span such as now() - interval '1 hour' to now().".into(),
+            Self::StepLength => "Pass a step such as interval '5 minutes'.".into(),
+            Self::TooManyBuckets { .. } => "Pass a longer step or a shorter span.".into(),
+            Self::NotASketch => "Pass what ddsketch_agg or ddsketch_merge returned.".into(),
+            Self::NotAShare => "Pass 0.5 for the median, 0.99 for the 99th percentile.".into(),
+            Self::NotATime { .. } => "Pass a point in time.".into(),
+            Self::TimeAhead { .. } => "Check the clock of the machine that measures.".into(),
             Self::NotFinite => "Leave NaN and infinity out; they have no JSON form.".into(),
             Self::Task(refusal) => refusal.hint(),
             other => other.hint_of_row(),
@@ -179,6 +253,18 @@ impl DomainError {
             }
             _ => None,
         }
+    }
+
+    /// The refusal of one of many rows, counted from zero.
+    pub(crate) fn in_row(self, row: usize) -> Self {
+        Self::InRow { row, error: Box::new(self) }
+    }
+
+    fn detail_in_row(&self, row: usize) -> String {
+        let detail = serde_json::from_str(&self.detail());
+        let mut detail: serde_json::Value = detail.expect("a detail is JSON");
+        detail["row"] = row.into();
+        detail.to_string()
     }
 
     fn detail_of_row(&self) -> serde_json::Value {

@@ -8,14 +8,20 @@
 mod api;
 mod domain;
 mod error;
+mod guc;
 mod report;
 mod store;
 mod warning;
+mod worker;
 
 pgrx::pg_module_magic!(name, version);
 
 /// Runs once in each backend, when PostgreSQL loads the library.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    guc::define(report::is_postmaster());
     report::begin();
+    if report::is_postmaster() {
+        worker::register();
+    }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Warning {
     UnknownIntegration { name: String },
     #[error("integration name \"{name}\" is used more than once")]
     AmbiguousIntegration { name: String, integration_type: String },
+    #[error("{job} failed: {message}")]
+    JobFailed { job: &'static str, sqlstate: String, message: String },
 }
 
 impl Warning {
@@ -27,6 +29,7 @@ impl Warning {
             Self::AmbiguousIntegration { name, integration_type } => {
                 json!({ "integration_name": name, "logged_under": integration_type })
             }
+            Self::JobFailed { job, sqlstate, .. } => json!({ "job": job, "sqlstate": sqlstate }),
         }
         .to_string()
     }
@@ -42,6 +45,7 @@ impl Warning {
                 "The call is logged under the oldest active integration of that name; give each \
                  a name of its own."
             }
+            Self::JobFailed { .. } => "The other jobs went on; the next tick tries it again.",
         }
         .into()
     }

@@ -90,6 +90,17 @@ BEGIN
 END
 $refuse_document$;
 
+CREATE FUNCTION taskmaster_plpgsql.refuse_size(p_argument text, p_size integer, p_size_max integer) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $refuse_size$
+BEGIN
+    PERFORM taskmaster_plpgsql.refuse(
+        '54000', format('%s takes %s bytes, at most %s are allowed', p_argument, p_size, p_size_max),
+        jsonb_build_object('argument', p_argument, 'size', p_size, 'size_max', p_size_max),
+        'Keep large documents elsewhere, and pass a reference.');
+END
+$refuse_size$;
+
 CREATE FUNCTION taskmaster_plpgsql.refuse_missing(
     p_sqlstate text, p_noun text, p_id uuid, p_table text DEFAULT '', p_constraint text DEFAULT ''
 ) RETURNS void

@@ -2,7 +2,7 @@
 //! at once over two server connections, and must see the same in all places: also through the proxy
 //! to a database whose sessions report what they hold, and to one whose sessions do not.
 
-mod packages;
+pub(crate) mod packages;
 mod sqlx_driver;
 mod tokio_postgres_driver;
 

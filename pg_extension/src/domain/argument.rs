@@ -44,6 +44,14 @@ impl Argument {
         Ok(name)
     }
 
+    /// Whether a list is not longer than `len_max`, else 54000.
+    pub(crate) fn rows(self, len: usize, len_max: usize) -> Result<(), DomainError> {
+        if len <= len_max {
+            return Ok(());
+        }
+        Err(DomainError::TooManyRows { argument: self.0, len, len_max })
+    }
+
     /// The number when it lies in `min..=max`, else 22023.
     pub(crate) fn within(self, value: i32, min: i32, max: i32) -> Result<i32, DomainError> {
         if (min..=max).contains(&value) {

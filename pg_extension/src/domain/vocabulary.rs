@@ -28,6 +28,14 @@ pub(crate) const WORKFLOW_TYPES: Vocabulary =
 /// `system_metrics.metric_type`.
 pub(crate) const METRIC_TYPES: Vocabulary = Vocabulary(&["gauge", "counter", "histogram", "timer"]);
 
+/// What `metric_series` says about a bucket, besides percentiles.
+pub(crate) const SERIES_AGGREGATES: Vocabulary =
+    Vocabulary(&["avg", "sum", "min", "max", "count", "last", "increase", "rate"]);
+
+/// The sections of `openmetrics`.
+pub(crate) const SECTIONS: Vocabulary =
+    Vocabulary(&["tasks", "workflows", "metrics", "integrations", "pg"]);
+
 /// `api_access_logs.method`: the methods of RFC 9110, and PATCH of RFC 5789.
 pub(crate) const METHODS: Vocabulary =
     Vocabulary(&["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"]);

@@ -82,7 +82,7 @@ fn begin_if_asked() {
 }
 
 /// True while the postmaster loads its libraries.
-fn is_postmaster() -> bool {
+pub(crate) fn is_postmaster() -> bool {
     // SAFETY: a plain variable of a process that has one thread.
     unsafe { ptr::read(&raw const pg_sys::process_shared_preload_libraries_in_progress) }
 }

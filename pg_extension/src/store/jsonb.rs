@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 
 use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::datum::{Datum, UnboxDatum};
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, direct_function_call, pg_sys};
 use serde_json::Value;
@@ -120,10 +121,33 @@ impl Jsonb {
         text.expect("jsonb_out returns no null").to_string_lossy().into_owned()
     }
 
+    /// `{}`, without a call of the server.
+    pub(crate) fn empty_object() -> Self {
+        /// A jsonb of eight bytes: its length word (`SET_VARSIZE_4B`) and the header of an object without members.
+        #[repr(C, align(4))]
+        struct Empty([u32; 2]);
+        #[cfg(target_endian = "little")]
+        static EMPTY: Empty = Empty([8 << 2, ROOT_IS_OBJECT]);
+        #[cfg(target_endian = "big")]
+        static EMPTY: Empty = Empty([8, ROOT_IS_OBJECT]);
+        Self(pg_sys::Datum::from((&raw const EMPTY).cast_mut()))
+    }
+
     fn detoasted(self) -> Self {
         // SAFETY: the datum is a jsonb, a varlena; detoasting returns it or a copy that lives in
         // the memory context of the call.
         Self(unsafe { pg_sys::pg_detoast_datum(self.0.cast_mut_ptr()) }.into())
+    }
+
+    /// A document made by the server.
+    pub(super) fn of(document: *mut pg_sys::Jsonb) -> Self {
+        Self(document.into())
+    }
+
+    /// The root container, valid as long as the document.
+    pub(super) fn container(self) -> *mut pg_sys::JsonbContainer {
+        // SAFETY: a detoasted jsonb is a length word followed by the root container (`Jsonb` of jsonb.h).
+        unsafe { &raw mut (*self.detoasted().0.cast_mut_ptr::<pg_sys::Jsonb>()).root }
     }
 
     fn is_object(self) -> bool {
@@ -160,6 +184,18 @@ impl IntoDatum for Jsonb {
 
     fn type_oid() -> pg_sys::Oid {
         pg_sys::JSONBOID
+    }
+}
+
+// SAFETY: the datum is kept as it is.
+unsafe impl UnboxDatum for Jsonb {
+    type As<'src> = Self;
+
+    unsafe fn unbox<'src>(datum: Datum<'src>) -> Self
+    where
+        Self: 'src,
+    {
+        Self(datum.sans_lifetime())
     }
 }
 

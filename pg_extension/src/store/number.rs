@@ -2,6 +2,7 @@
 //! know what a number measures.
 
 use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::datum::{Datum, UnboxDatum};
 use pgrx::nullable::Nullable;
 use pgrx::{AnyNumeric, FromDatum, IntoDatum, direct_function_call, pg_sys};
 
@@ -13,6 +14,11 @@ use crate::error::{DomainError, TaskRefusal};
 pub(crate) struct Number(pg_sys::Datum);
 
 impl Number {
+    /// A number within a document, valid as long as that.
+    pub(super) fn of(number: pg_sys::Numeric) -> Self {
+        Self(number.into())
+    }
+
     /// The number itself, or 22023 for NaN and the infinities, which have no JSON form.
     pub(crate) fn finite(self) -> Result<Self, DomainError> {
         // SAFETY: the datum is a numeric; detoasting returns it or a copy that lives in the memory
@@ -72,6 +78,18 @@ impl IntoDatum for Number {
 
     fn type_oid() -> pg_sys::Oid {
         pg_sys::NUMERICOID
+    }
+}
+
+// SAFETY: the datum is kept as it is.
+unsafe impl UnboxDatum for Number {
+    type As<'src> = Self;
+
+    unsafe fn unbox<'src>(datum: Datum<'src>) -> Self
+    where
+        Self: 'src,
+    {
+        Self(datum.sans_lifetime())
     }
 }
 

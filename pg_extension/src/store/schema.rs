@@ -20,6 +20,11 @@ pub(super) enum Table {
     IntegrationHealth,
     IntegrationHealthHistory,
     IntegrationRateState,
+    MetricDirtyBuckets,
+    MetricRollups,
+    MetricSeries,
+    RetentionPolicies,
+    RollupWatermarks,
     TaskBudgets,
     TaskDependencies,
     TaskEvents,
@@ -30,6 +35,11 @@ pub(super) enum Table {
 impl Table {
     /// Returns when the table exists; raises 55000 with the command that makes it otherwise.
     pub(super) fn require(self) {
+        self.oid();
+    }
+
+    /// The table's oid; raises 55000 with the command that makes it when there is none.
+    pub(super) fn oid(self) -> pg_sys::Oid {
         // SAFETY: both are syscache look-ups by a zero-terminated name; a missing schema is the
         // invalid oid, in which no table is found.
         let oid = unsafe {
@@ -40,6 +50,7 @@ impl Table {
             let table = self.name().to_str().expect("table names are ASCII");
             raise(&DomainError::SchemaMissing { table });
         }
+        oid
     }
 
     fn name(self) -> &'static CStr {
@@ -53,6 +64,11 @@ impl Table {
             Self::IntegrationHealth => c"integration_health",
             Self::IntegrationHealthHistory => c"integration_health_history",
             Self::IntegrationRateState => c"integration_rate_state",
+            Self::MetricDirtyBuckets => c"metric_dirty_buckets",
+            Self::MetricRollups => c"metric_rollups",
+            Self::MetricSeries => c"metric_series",
+            Self::RetentionPolicies => c"retention_policies",
+            Self::RollupWatermarks => c"rollup_watermarks",
             Self::TaskBudgets => c"task_budgets",
             Self::TaskDependencies => c"task_dependencies",
             Self::TaskEvents => c"task_events",

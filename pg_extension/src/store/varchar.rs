@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
-use pgrx::datum::Datum;
+use pgrx::datum::{Datum, UnboxDatum};
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, pg_sys};
 
@@ -60,6 +60,22 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Varchar<'fcx> {
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
         // SAFETY: the caller vouches that the argument is a varchar.
         unsafe { arg.unbox_arg_using_from_datum() }.into()
+    }
+}
+
+// SAFETY: an element of varchar is a text, which is borrowed as long as the array.
+unsafe impl UnboxDatum for Varchar<'_> {
+    type As<'src>
+        = Varchar<'src>
+    where
+        Self: 'src;
+
+    unsafe fn unbox<'src>(datum: Datum<'src>) -> Varchar<'src>
+    where
+        Self: 'src,
+    {
+        // SAFETY: the caller vouches for the datum.
+        Varchar(Cow::Borrowed(unsafe { <&str as UnboxDatum>::unbox(datum) }))
     }
 }
 

@@ -27,7 +27,7 @@ fn install(program: Program) {
 }
 
 /// Python with the drivers' packages.
-pub(super) fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let dir = installed("python", "requirements.txt", |source, dir| {
         install(Program::new("python3").args(["-m", "venv"]).args([dir]));
         let pip = Program::new(dir.join("bin/python")).args(["-m", "pip", "install", "--quiet"]);

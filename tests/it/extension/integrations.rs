@@ -115,7 +115,7 @@ async fn a_refused_registration_says_why() {
         ("'github', 'n', jsonb_build_object('x', repeat('x', 70000))", "54000"),
         (
             "'github', 'n', ('{\"x\":' || repeat('[', 200) || repeat(']', 200) || '}')::jsonb",
-            "22023",
+            "54001",
         ),
         ("'github', 'n', '{\"x\": 1e400}'", "22023"),
     ] {
