@@ -56,7 +56,9 @@ enum Found {
 const PASSED_OVER_MAX: usize = 64;
 
 /// The task that is next, locked. Conditions on other rows are written so that each is a probe of an
-/// index for one task, and none is turned into a join over all of them.
+/// index for one task, and none is turned into a join over all of them. They are coalesced and not
+/// compared with NULL, because the planner believes that one expression in two hundred is NULL: it
+/// would expect to read everything for one row.
 macro_rules! candidate {
     ($which:literal) => {
         concat!(
@@ -68,13 +70,17 @@ macro_rules! candidate {
                  AND (t.assigned_to IS NULL OR t.assigned_to = $1)
                  AND ($5 IS NULL OR t.type::pg_catalog.text = ANY ($5))
                  AND ($6 IS NULL OR t.tags @> $6)
-                 AND (SELECT true FROM taskmaster.task_dependencies AS d
+                 AND coalesce((
+                      SELECT false FROM taskmaster.task_dependencies AS d
                       WHERE d.task_id = t.id AND d.dependency_type = 'blocks' AND NOT d.satisfied
-                      LIMIT 1) IS NULL
-                 AND (SELECT true FROM taskmaster.tasks AS child
+                      LIMIT 1), true)
+                 AND coalesce((
+                      SELECT false FROM taskmaster.tasks AS child
                       WHERE child.parent_task_id = t.id
-                        AND child.status NOT IN ('completed', 'cancelled') LIMIT 1) IS NULL
-                 AND (NOT $4 OR t.affected_files = '[]' OR ", busy!(), " IS NULL)
+                        AND child.status NOT IN ('completed', 'cancelled') LIMIT 1), true)
+                 AND (NOT $4 OR t.affected_files = '[]' OR coalesce(NOT ",
+            busy!(),
+            ", true))
                ORDER BY t.priority DESC, t.created_at, t.id LIMIT 1
                FOR NO KEY UPDATE OF t SKIP LOCKED), ",
             claimed!("t.id = ANY (ARRAY(SELECT id FROM candidate WHERE NOT has_files))"),
