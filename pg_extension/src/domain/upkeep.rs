@@ -17,10 +17,15 @@ pub(crate) struct Job {
 }
 
 /// All jobs, in the order of the first tick.
-pub(crate) const JOBS: [Job; 6] = [
+pub(crate) const JOBS: [Job; 7] = [
     Job {
         name: "requeue_expired",
         statement: "SELECT taskmaster.requeue_expired(100)",
+        batch: 100,
+    },
+    Job {
+        name: "resolve_due_gates",
+        statement: "SELECT taskmaster.resolve_due_gates(100)",
         batch: 100,
     },
     Job {

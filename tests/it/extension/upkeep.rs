@@ -249,7 +249,8 @@ async fn what_a_budget_does_not_allow_comes_first_next_time() {
     let session = fresh().await;
     session
         .run(
-            "drop function if exists taskmaster.requeue_expired; \
+            "alter extension taskmaster drop function taskmaster.requeue_expired(int); \
+             drop function taskmaster.requeue_expired(int); \
              create function taskmaster.requeue_expired(p_limit int) returns int language sql as \
              $$ select pg_sleep(0.05); select p_limit $$",
         )
