@@ -7,6 +7,7 @@ mod assembly;
 mod environment;
 mod error;
 mod keeper;
+mod own;
 mod raw;
 mod reader;
 mod sections;
@@ -23,11 +24,13 @@ pub use environment::Environment;
 pub use error::{ConfigError, Origin};
 pub use keeper::Keeper;
 
+use crate::backend::secret::Password;
 use crate::backend::target;
 use crate::listener::{ClientLimits, Scheduling};
 use crate::net::tls::ListenerTlsConfig;
-use crate::pool::overdue::Timeouts;
-use crate::pool::{self, PoolMode};
+use crate::pool;
+use crate::pool::config::Overrides;
+use crate::pool::registry::Admits;
 use crate::session::auth;
 
 /// The database of the original project, which the migrations go to when none is named.
@@ -56,6 +59,10 @@ pub struct Config {
     pub clients: ClientLimits,
     /// What differs for single databases.
     pub databases: Vec<Database>,
+    /// Which databases clients may name.
+    pub admits: Admits,
+    /// What differs for single users; goes before what differs for databases.
+    pub users: Vec<User>,
     /// The admin console.
     pub admin: Admin,
     /// What is logged.
@@ -94,12 +101,41 @@ pub struct Database {
     pub name: String,
     /// The name on the server, when it is another.
     pub dbname: Option<String>,
-    /// In place of `pool.mode`.
-    pub pool_mode: Option<PoolMode>,
-    /// In place of `pool.max`.
-    pub pool_max: Option<usize>,
-    /// How long its clients may take.
-    pub timeouts: Timeouts,
+    /// As whom all its server connections log in; none is each as its client.
+    pub login: Option<Login>,
+    /// What its pools are like.
+    pub own: Overrides,
+    /// How many it may have.
+    pub limits: OwnLimits,
+}
+
+/// As whom the server connections of a database log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The role.
+    pub user: String,
+    /// Its password; none is that of `auth.users`, if it is there.
+    pub password: Option<Password>,
+}
+
+/// What differs for one user of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The role.
+    pub name: String,
+    /// What its pools are like.
+    pub own: Overrides,
+    /// How many it may have.
+    pub limits: OwnLimits,
+}
+
+/// How many one database or one user may have; none is as for all, 0 is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnLimits {
+    /// Server connections in all its pools together.
+    pub connections: Option<usize>,
+    /// Clients.
+    pub clients: Option<usize>,
 }
 
 /// The admin console.
@@ -170,7 +206,7 @@ impl Config {
         let dbname = read.text("server.dbname", raw.server.dbname.as_ref())?;
         let timeouts = sections::timeouts(&read, &raw.limits)?;
         let auth = sections::auth(&read, &raw.auth, dbname.as_deref())?;
-        let databases = sections::databases(&read, &raw.databases, &timeouts)?;
+        let databases = own::databases(&read, &raw.databases)?;
         Ok(Self {
             admin: sections::admin(&read, &raw.admin, auth.user.as_deref(), &databases)?,
             listen: sections::listen(&read, &raw.listen)?,
@@ -180,6 +216,8 @@ impl Config {
             dbname,
             pool: pool::Config { timeouts, ..sections::pool(&read, &raw.pool, &raw.server)? },
             databases,
+            admits: sections::admits(&read, &raw.auth)?,
+            users: own::users(&read, &raw.users)?,
             budget: sections::budget(&read, &raw.limits)?,
             clients: sections::clients(&read, &raw.limits)?,
             log: sections::log(&read, &raw.log)?,

@@ -5,14 +5,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Config, ConfigError, Database, shown};
+use super::{Config, ConfigError, Database, Login, OwnLimits, shown};
 use crate::admin;
+use crate::backend::secret::{Password, Secret};
 use crate::backend::target::Target;
-use crate::listener;
+use crate::listener::{self, ClientLimits};
 use crate::net::tls::{TlsConfigError, TlsPolicy};
+use crate::pool::registry::ServerLogin;
 use crate::pool::shell::Terms;
 use crate::pool::ticket::Budget;
-use crate::pool::{self, registry};
+use crate::pool::{self, budget, registry};
 use crate::session::auth::Credentials;
 
 impl Config {
@@ -58,7 +60,7 @@ impl Config {
             workers: listen.workers,
             scheduling: listen.scheduling,
             client_max: listen.client_max,
-            clients: self.clients,
+            clients: self.client_limits(),
             login_timeout: listen.login_timeout,
             leave_timeout: listen.leave_timeout,
             drain_timeout: listen.drain_timeout,
@@ -81,26 +83,72 @@ impl Config {
     }
 
     fn blueprint(&self, target: Arc<Target>) -> registry::Blueprint {
-        let own = |database: &Database| (database.name.clone(), database.own(&self.pool, &target));
+        let own =
+            |database: &Database| (database.name.clone(), database.terms(&self.pool, &target));
         let databases: HashMap<_, _> = self.databases.iter().map(own).collect();
+        let passwords = self.auth.passwords();
         registry::Blueprint {
             config: self.pool.clone(),
             target,
             databases,
-            passwords: self.auth.passwords(),
-            budget: Budget::new(self.budget),
+            users: self.users.iter().map(|user| (user.name.clone(), user.own.clone())).collect(),
+            logins: self.logins(&passwords),
+            admits: self.admits,
+            passwords,
+            budget: Budget::new(self.connection_limits()),
             stats_period: self.admin.stats_period,
         }
     }
+
+    /// A password that is not given beside the user may be among those of clients.
+    fn logins(&self, passwords: &HashMap<String, Password>) -> HashMap<String, ServerLogin> {
+        let login = |database: &Database| {
+            let Login { user, password } = database.login.clone()?;
+            let password = password.or_else(|| passwords.get(&user).cloned());
+            let secret = password.map_or(Secret::None, Secret::Password);
+            Some((database.name.clone(), ServerLogin { user, secret }))
+        };
+        self.databases.iter().filter_map(login).collect()
+    }
+
+    fn connection_limits(&self) -> budget::Limits {
+        budget::Limits {
+            users: own_limits(self.users_limits(), |limits| limits.connections),
+            databases: own_limits(self.databases_limits(), |limits| limits.connections),
+            ..self.budget.clone()
+        }
+    }
+
+    fn client_limits(&self) -> ClientLimits {
+        ClientLimits {
+            users: own_limits(self.users_limits(), |limits| limits.clients),
+            databases: own_limits(self.databases_limits(), |limits| limits.clients),
+            ..self.clients.clone()
+        }
+    }
+
+    fn users_limits(&self) -> impl Iterator<Item = (&String, OwnLimits)> {
+        self.users.iter().map(|user| (&user.name, user.limits))
+    }
+
+    fn databases_limits(&self) -> impl Iterator<Item = (&String, OwnLimits)> {
+        self.databases.iter().map(|database| (&database.name, database.limits))
+    }
+}
+
+/// By name; none is no limit.
+fn own_limits<'a>(
+    all: impl Iterator<Item = (&'a String, OwnLimits)>,
+    limit: impl Fn(OwnLimits) -> Option<usize>,
+) -> HashMap<String, Option<usize>> {
+    let given = all.filter_map(|(name, limits)| Some((name.clone(), limit(limits)?)));
+    given.map(|(name, most)| (name, Some(most).filter(|most| *most > 0))).collect()
 }
 
 impl Database {
-    fn own(&self, all: &pool::Config, target: &Arc<Target>) -> Terms {
-        let max = self.pool_max.unwrap_or(all.max);
-        let mode = self.pool_mode.unwrap_or(all.mode);
-        let (min, timeouts) = (all.min.min(max), self.timeouts.clone());
+    fn terms(&self, all: &pool::Config, target: &Arc<Target>) -> Terms {
         Terms {
-            config: pool::Config { mode, max, min, timeouts, ..all.clone() },
+            config: all.with(&self.own),
             target: Arc::clone(target),
             database_on_server: self.dbname.clone().unwrap_or_else(|| self.name.clone()),
         }

@@ -13,6 +13,7 @@ use super::translation::translated;
 use super::{Config, ConfigError, Environment};
 use crate::admin::{Assignment, Refused};
 use crate::listener::{self, Change, Source};
+use crate::pool::PoolMode;
 
 /// Reads the environment, which `.env` may have changed.
 type ReadEnvironment = Box<dyn Fn() -> Result<Environment, ConfigError> + Send>;
@@ -83,9 +84,10 @@ impl Keeper {
         let changed = at_start(&self.started, config).into_iter();
         let mut left: Vec<_> =
             changed.map(|key| format!("{key} holds from the next start on")).collect();
-        let (old, new) = (self.config.clients, config.clients);
+        let (old, new) = (&self.config.clients, &config.clients);
         for (key, old, new) in [
             ("limits.user_clients_max", old.user, new.user),
+            ("limits.database_clients_max", old.database, new.database),
             ("limits.address_clients_max", old.address, new.address),
         ] {
             if old.is_none() && new.is_some() {
@@ -93,8 +95,11 @@ impl Keeper {
             }
         }
         let modes = |config: &Config| {
-            let own = config.databases.iter().map(|own| (own.name.clone(), own.pool_mode));
-            (config.pool.mode, own.filter(|(_, mode)| mode.is_some()).collect::<Vec<_>>())
+            let databases = config.databases.iter().map(|own| (own.name.clone(), own.own.mode));
+            let users = config.users.iter().map(|own| (own.name.clone(), own.own.mode));
+            let given = |(_, mode): &(_, Option<PoolMode>)| mode.is_some();
+            let databases: Vec<_> = databases.filter(given).collect();
+            (config.pool.mode, databases, users.filter(given).collect::<Vec<_>>())
         };
         if modes(&self.config) != modes(config) {
             left.push("pool modes hold for the clients that come from now on".to_owned());

@@ -48,6 +48,7 @@ section! {
         pool: Pool,
         limits: Limits,
         databases: Vec<Database>,
+        users: Vec<User>,
         admin: Admin,
         log: Log,
     }
@@ -104,16 +105,19 @@ section! {
         password_file: Option<String>,
         query: Option<String>,
         cache_ttl_ms: Option<i64>,
-        users: Vec<User>,
+        databases: Option<String>,
+        users: Vec<Login>,
     }
 }
 
 section! {
     /// `[[auth.users]]`
-    User {
+    Login {
         name: Option<String>,
         password: Option<Hidden>,
         password_file: Option<String>,
+        verifier: Option<Hidden>,
+        verifier_file: Option<String>,
     }
 }
 
@@ -157,6 +161,7 @@ section! {
         user_connections_max: Option<i64>,
         database_connections_max: Option<i64>,
         user_clients_max: Option<i64>,
+        database_clients_max: Option<i64>,
         address_clients_max: Option<i64>,
     }
 }
@@ -166,12 +171,40 @@ section! {
     Database {
         name: Option<String>,
         dbname: Option<String>,
+        user: Option<String>,
+        password: Option<Hidden>,
+        password_file: Option<String>,
         pool_mode: Option<String>,
+        pool_min: Option<i64>,
         pool_max: Option<i64>,
+        pool_reserve: Option<i64>,
+        acquire_timeout_ms: Option<i64>,
+        max_lifetime_ms: Option<i64>,
         query_timeout_ms: Option<i64>,
         transaction_timeout_ms: Option<i64>,
         idle_in_transaction_timeout_ms: Option<i64>,
         client_idle_timeout_ms: Option<i64>,
+        connections_max: Option<i64>,
+        clients_max: Option<i64>,
+    }
+}
+
+section! {
+    /// `[[users]]`
+    User {
+        name: Option<String>,
+        pool_mode: Option<String>,
+        pool_min: Option<i64>,
+        pool_max: Option<i64>,
+        pool_reserve: Option<i64>,
+        acquire_timeout_ms: Option<i64>,
+        max_lifetime_ms: Option<i64>,
+        query_timeout_ms: Option<i64>,
+        transaction_timeout_ms: Option<i64>,
+        idle_in_transaction_timeout_ms: Option<i64>,
+        client_idle_timeout_ms: Option<i64>,
+        connections_max: Option<i64>,
+        clients_max: Option<i64>,
     }
 }
 

@@ -14,11 +14,12 @@ use crate::listener::{ClientLimits, Scheduling};
 use crate::net::tls::{ListenerTlsConfig, ListenerTlsMode, SslMode, SslNegotiation};
 use crate::pool::config::{Test, Testing};
 use crate::pool::overdue::Timeouts;
+use crate::pool::registry::Admits;
 use crate::pool::{self, PoolMode};
 use crate::session::auth;
 use crate::wire::greeting::Protocol;
 
-const POOL_MODES: [(&str, PoolMode); 2] =
+pub(super) const POOL_MODES: [(&str, PoolMode); 2] =
     [("transaction", PoolMode::Transaction), ("session", PoolMode::Session)];
 const TLS_MODES: [(&str, ListenerTlsMode); 3] = [
     ("disable", ListenerTlsMode::Disable),
@@ -40,6 +41,7 @@ const CHANNEL_BINDINGS: [(&str, ChannelBinding); 3] = [
     ("require", ChannelBinding::Require),
 ];
 const PROTOCOL_VERSIONS: [(&str, Protocol); 2] = [("3.0", Protocol::V3_0), ("3.2", Protocol::V3_2)];
+const ADMITS: [(&str, Admits); 2] = [("any", Admits::Any), ("listed", Admits::Listed)];
 const SCHEDULINGS: [(&str, Scheduling); 2] =
     [("batch", Scheduling::Batch), ("normal", Scheduling::Normal)];
 const LOG_FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
@@ -48,7 +50,7 @@ const CONSOLE_NAMES: [&str; 2] = ["taskmaster_admin", "pgbouncer"];
 /// A cancel key names its worker in six bits, and its session in twenty: no more than a million clients.
 const WORKERS_MAX: i64 = 64;
 /// PostgreSQL's own limit of `max_connections` (guc_tables.c).
-const CONNECTIONS_MAX: i64 = 262_143;
+pub(super) const CONNECTIONS_MAX: i64 = 262_143;
 
 pub(super) fn listen(read: &Reader<'_>, raw: &raw::Listen) -> Result<Listen, ConfigError> {
     let host = read.text("listen.host", raw.host.as_ref())?;
@@ -152,13 +154,18 @@ pub(super) fn auth(
     dbname: Option<&str>,
 ) -> Result<auth::Config, ConfigError> {
     let minute = Duration::from_secs(60);
-    let user = read.text("auth.user", raw.user.as_ref())?;
-    let user = user.unwrap_or_else(|| DEFAULT_USER.to_owned());
+    let user = asker(read, raw)?;
     let password =
         read.password("auth.password", raw.password.as_ref(), raw.password_file.as_ref())?;
+    if user.is_none() && password.is_some() {
+        return Err(ConfigError::Conflict {
+            what: "auth.user is empty, and auth.password is given".to_owned(),
+            remedy: "leave the password out, or name the user".to_owned(),
+        });
+    }
     Ok(auth::Config {
-        users: logins(read, raw, &user)?,
-        user: Some(user),
+        users: logins(read, raw, user.as_deref())?,
+        user,
         password,
         query: read.text("auth.query", raw.query.as_ref())?,
         // Roles belong to the whole server, and every server has this database.
@@ -167,23 +174,61 @@ pub(super) fn auth(
     })
 }
 
-fn logins(read: &Reader<'_>, raw: &raw::Auth, first: &str) -> Result<Vec<auth::User>, ConfigError> {
-    let mut names = BTreeSet::from([first.to_owned()]);
+/// Who asks the server for verifiers. An empty name stands for nobody.
+fn asker(read: &Reader<'_>, raw: &raw::Auth) -> Result<Option<String>, ConfigError> {
+    let is_empty = raw.user.as_ref().is_some_and(String::is_empty);
+    if is_empty && read.environment.overriding("auth.user").is_none() {
+        return Ok(None);
+    }
+    let user = read.text("auth.user", raw.user.as_ref())?;
+    Ok(Some(user.unwrap_or_else(|| DEFAULT_USER.to_owned())))
+}
+
+pub(super) fn admits(read: &Reader<'_>, raw: &raw::Auth) -> Result<Admits, ConfigError> {
+    Ok(read.word("auth.databases", raw.databases.as_ref(), &ADMITS)?.unwrap_or_default())
+}
+
+fn logins(
+    read: &Reader<'_>,
+    raw: &raw::Auth,
+    first: Option<&str>,
+) -> Result<Vec<auth::User>, ConfigError> {
+    let mut names: BTreeSet<_> = first.map(str::to_owned).into_iter().collect();
     let mut logins = Vec::with_capacity(raw.users.len());
     for (at, user) in raw.users.iter().enumerate() {
         let key = format!("auth.users[{at}]");
         let name = read.text(&format!("{key}.name"), user.name.as_ref())?;
         let name = name.ok_or_else(|| missing(&format!("{key}.name")))?;
-        let password_key = format!("{key}.password");
-        let password =
-            read.password(&password_key, user.password.as_ref(), user.password_file.as_ref())?;
-        let password = password.ok_or_else(|| missing(&password_key))?;
+        let known = known(read, &key, user)?;
         if !names.insert(name.clone()) {
             return Err(read.refuse(&format!("{key}.name"), &name, "give each user once"));
         }
-        logins.push(auth::User { name, password });
+        logins.push(auth::User { name, known });
     }
     Ok(logins)
+}
+
+/// A password, or what PostgreSQL keeps of one.
+fn known(read: &Reader<'_>, at: &str, raw: &raw::Login) -> Result<auth::Known, ConfigError> {
+    let (password_key, verifier_key) = (format!("{at}.password"), format!("{at}.verifier"));
+    let password =
+        read.password(&password_key, raw.password.as_ref(), raw.password_file.as_ref())?;
+    let verifier =
+        read.password(&verifier_key, raw.verifier.as_ref(), raw.verifier_file.as_ref())?;
+    match (password, verifier) {
+        (Some(password), None) => Ok(auth::Known::Password(password)),
+        (None, Some(text)) => {
+            auth::Known::verifier(text.reveal().to_owned()).ok_or_else(|| ConfigError::Conflict {
+                what: format!("{verifier_key} is neither SCRAM-SHA-256$... nor md5..."),
+                remedy: "give what pg_authid.rolpassword holds, or the password".to_owned(),
+            })
+        }
+        (None, None) => Err(missing(&password_key)),
+        (Some(_), Some(_)) => Err(ConfigError::Conflict {
+            what: format!("{password_key} and {verifier_key} are both given"),
+            remedy: "leave one of them out".to_owned(),
+        }),
+    }
 }
 
 pub(super) fn pool(
@@ -244,7 +289,12 @@ fn pool_times(
         destroy_timeout: pool("destroy_timeout", raw.destroy_timeout_ms, seed.destroy_timeout, 1)?,
         reap_interval: pool("reap_interval", raw.reap_interval_ms, seed.reap_interval, 10)?,
         reserve_after: pool("reserve_after", raw.reserve_after_ms, seed.reserve_after, 0)?,
-        max_lifetime: lifetime(read, raw.max_lifetime_ms, seed.max_lifetime)?,
+        max_lifetime: lifetime(
+            read,
+            "pool.max_lifetime_ms",
+            raw.max_lifetime_ms,
+            seed.max_lifetime,
+        )?,
         connect_retry_interval: retry?,
         down_after: read.time("server.down_after_ms", down, seed.down_after, 0)?,
         ..seed
@@ -252,13 +302,14 @@ fn pool_times(
 }
 
 /// A connection may live longer than a day: thirty.
-fn lifetime(
+pub(super) fn lifetime(
     read: &Reader<'_>,
+    key: &str,
     given: Option<i64>,
     default: Duration,
 ) -> Result<Duration, ConfigError> {
     let default = i64::try_from(default.as_millis()).unwrap_or(TIME_MAX_MS);
-    let ms = read.number("pool.max_lifetime_ms", given, default, 1_000..=30 * TIME_MAX_MS)?;
+    let ms = read.number(key, given, default, 1_000..=30 * TIME_MAX_MS)?;
     Ok(Duration::from_millis(ms.unsigned_abs()))
 }
 
@@ -337,6 +388,7 @@ pub(super) fn budget(
         server: most(read, "server_connections_max", raw.server_connections_max)?,
         user: most(read, "user_connections_max", raw.user_connections_max)?,
         database: most(read, "database_connections_max", raw.database_connections_max)?,
+        ..Default::default()
     })
 }
 
@@ -344,64 +396,8 @@ pub(super) fn clients(read: &Reader<'_>, raw: &raw::Limits) -> Result<ClientLimi
     Ok(ClientLimits {
         user: most(read, "user_clients_max", raw.user_clients_max)?,
         address: most(read, "address_clients_max", raw.address_clients_max)?,
-    })
-}
-
-/// What a database does not say itself is as for all.
-fn own_timeouts(
-    read: &Reader<'_>,
-    at: &str,
-    raw: &raw::Database,
-    all: &Timeouts,
-) -> Result<Timeouts, ConfigError> {
-    let time = |name: &str, given, all| read.timeout(&format!("{at}.{name}"), given, all);
-    let waiting = raw.idle_in_transaction_timeout_ms;
-    Ok(Timeouts {
-        query: time("query_timeout_ms", raw.query_timeout_ms, all.query)?,
-        transaction: time("transaction_timeout_ms", raw.transaction_timeout_ms, all.transaction)?,
-        idle_in_transaction: time(
-            "idle_in_transaction_timeout_ms",
-            waiting,
-            all.idle_in_transaction,
-        )?,
-        client_idle: time("client_idle_timeout_ms", raw.client_idle_timeout_ms, all.client_idle)?,
-    })
-}
-
-pub(super) fn databases(
-    read: &Reader<'_>,
-    raw: &[raw::Database],
-    timeouts: &Timeouts,
-) -> Result<Vec<Database>, ConfigError> {
-    let mut names = BTreeSet::new();
-    let mut databases = Vec::with_capacity(raw.len());
-    for (at, database) in raw.iter().enumerate() {
-        let made = one_database(read, &format!("databases[{at}]"), database, timeouts)?;
-        if !names.insert(made.name.clone()) {
-            let key = format!("databases[{at}].name");
-            return Err(read.refuse(&key, &made.name, "give each database once"));
-        }
-        databases.push(made);
-    }
-    Ok(databases)
-}
-
-fn one_database(
-    read: &Reader<'_>,
-    at: &str,
-    raw: &raw::Database,
-    timeouts: &Timeouts,
-) -> Result<Database, ConfigError> {
-    let key = |name: &str| format!("{at}.{name}");
-    let name = read.text(&key("name"), raw.name.as_ref())?;
-    let pool_max =
-        raw.pool_max.map(|max| read.count(&key("pool_max"), Some(max), 1, 1..=CONNECTIONS_MAX));
-    Ok(Database {
-        name: name.ok_or_else(|| missing(&key("name")))?,
-        dbname: read.text(&key("dbname"), raw.dbname.as_ref())?,
-        pool_mode: read.word(&key("pool_mode"), raw.pool_mode.as_ref(), &POOL_MODES)?,
-        pool_max: pool_max.transpose()?,
-        timeouts: own_timeouts(read, at, raw, timeouts)?,
+        database: most(read, "database_clients_max", raw.database_clients_max)?,
+        ..Default::default()
     })
 }
 
@@ -441,7 +437,7 @@ pub(super) fn log(read: &Reader<'_>, raw: &raw::Log) -> Result<Log, ConfigError>
     Ok(Log { format: format.unwrap_or_default(), level })
 }
 
-fn missing(key: &str) -> ConfigError {
+pub(super) fn missing(key: &str) -> ConfigError {
     ConfigError::Conflict {
         what: format!("{key} is missing"),
         remedy: "give it, or leave the whole entry out".to_owned(),

@@ -121,6 +121,7 @@ fn limits(config: &Config) -> Shown {
         ("limits.user_connections_max", count(config.budget.user)),
         ("limits.database_connections_max", count(config.budget.database)),
         ("limits.user_clients_max", count(config.clients.user)),
+        ("limits.database_clients_max", count(config.clients.database)),
         ("limits.address_clients_max", count(config.clients.address)),
     ]
 }
@@ -135,6 +136,7 @@ fn pgbouncer(config: &Config) -> Shown {
         ("max_db_connections", count(config.budget.database)),
         ("max_user_connections", count(config.budget.user)),
         ("max_user_client_connections", count(config.clients.user)),
+        ("max_db_client_connections", count(config.clients.database)),
         ("pool_mode", mode(pool.mode)),
         ("default_pool_size", pool.max.to_string()),
         ("min_pool_size", pool.min.to_string()),

@@ -1,8 +1,10 @@
 //! Tables over the configuration: defaults, overrides, refusals.
 
 use super::*;
+use crate::backend::secret::Secret;
 use crate::backend::target::ChannelBinding;
 use crate::net::tls::{ListenerTlsMode, SslMode, SslNegotiation};
+use crate::pool::{PoolKey, PoolMode};
 use crate::wire::greeting::Protocol;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -145,7 +147,7 @@ fn files_are_looked_for_beside_the_configuration() {
 #[test]
 fn databases_and_users_are_given_once() {
     let twice = "[[databases]]\nname = 'app'\n[[databases]]\nname = 'app'";
-    assert!(parse(twice).unwrap_err().to_string().contains("each database once"));
+    assert!(parse(twice).unwrap_err().to_string().contains("each name once"));
     let twice = "[auth]\nuser = 'a'\n[[auth.users]]\nname = 'a'\npassword = 'x'";
     assert!(parse(twice).unwrap_err().to_string().contains("each user once"));
 }
@@ -167,6 +169,75 @@ fn a_database_of_its_own_settings_shares_what_it_does_not_set() {
     assert_eq!((own.config.mode, own.config.min, own.config.max), (PoolMode::Session, 1, 1));
     assert_eq!(own.config.acquire_timeout, listener.blueprint.config.acquire_timeout);
     assert_eq!(listener.blueprint.config.max, 7);
+}
+
+#[test]
+fn what_differs_for_a_user_goes_before_what_differs_for_a_database() {
+    let text = "[limits]\nquery_timeout_ms = 1000\n[[databases]]\nname = 'app'\npool_max = 3\n\
+                pool_reserve = 1\nmax_lifetime_ms = 5000\nquery_timeout_ms = 2000\n\
+                [[users]]\nname = 'bob'\npool_max = 5\npool_mode = 'session'\n\
+                acquire_timeout_ms = 7\nquery_timeout_ms = 0";
+    let blueprint = parse(text).unwrap().listener().unwrap().blueprint;
+    let terms = |user: &str| {
+        let key = PoolKey { database: "app".into(), user: user.into() };
+        blueprint.terms(&key).config
+    };
+    let (alice, bob) = (terms("alice"), terms("bob"));
+    assert_eq!((alice.max, alice.reserve, alice.mode), (3, 1, PoolMode::Transaction));
+    assert_eq!((alice.max_lifetime, alice.timeouts.query), (ms(5000), Some(ms(2000))));
+    assert_eq!((bob.max, bob.reserve, bob.mode), (5, 1, PoolMode::Session));
+    assert_eq!((bob.acquire_timeout, bob.timeouts.query), (ms(7), None));
+    assert_eq!(bob.max_lifetime, ms(5000));
+}
+
+#[test]
+fn databases_and_users_have_limits_of_their_own() {
+    let text = "[limits]\nuser_connections_max = 9\ndatabase_clients_max = 8\n[[databases]]\n\
+                name = 'app'\nconnections_max = 4\nclients_max = 0\n[[users]]\nname = 'bob'\n\
+                connections_max = 0\nclients_max = 2";
+    let listener = parse(text).unwrap().listener().unwrap();
+    let connections = listener.blueprint.budget.limits();
+    assert_eq!((connections.user, connections.users["bob"]), (Some(9), None));
+    assert_eq!((connections.database, connections.databases["app"]), (None, Some(4)));
+    let clients = listener.clients;
+    assert_eq!((clients.database, clients.databases["app"]), (Some(8), None));
+    assert_eq!((clients.user, clients.users["bob"]), (None, Some(2)));
+}
+
+#[test]
+fn a_database_may_have_one_login_whose_password_is_found_among_the_clients() {
+    let text = "[[auth.users]]\nname = 'app'\npassword = 'one'\n[[databases]]\nname = 'a'\n\
+                user = 'app'\n[[databases]]\nname = 'b'\nuser = 'app'\npassword = 'two'\n\
+                [[databases]]\nname = 'c'\nuser = 'other'";
+    let logins = parse(text).unwrap().listener().unwrap().blueprint.logins;
+    let password = |name: &str| match &logins[name].secret {
+        Secret::Password(password) => Some(password.reveal().to_owned()),
+        _ => None,
+    };
+    assert_eq!(password("a").as_deref(), Some("one"));
+    assert_eq!(password("b").as_deref(), Some("two"));
+    assert_eq!((logins["c"].user.as_str(), password("c")), ("other", None));
+    let alone = parse("[[databases]]\nname = 'a'\npassword = 'x'").unwrap_err().to_string();
+    assert!(alone.contains("databases[0].user"), "{alone}");
+}
+
+#[test]
+fn logins_are_given_by_password_or_by_verifier_and_nobody_need_be_asked() {
+    let md5 = "md54a0a68b43b6cd5cf266fa02f196e2371";
+    let text = format!("[auth]\nuser = ''\n[[auth.users]]\nname = 'a'\nverifier = '{md5}'");
+    let config = parse(&text).unwrap();
+    assert_eq!(config.auth.user, None);
+    assert!(matches!(config.auth.users[0].known, auth::Known::Verifier(_)));
+    assert!(!format!("{config:?}").contains(md5));
+    for (text, expected) in [
+        ("name = 'a'\nverifier = 'plain'", "neither SCRAM-SHA-256"),
+        ("name = 'a'\npassword = 'x'\nverifier = 'y'", "both given"),
+        ("name = 'a'", "auth.users[0].password is missing"),
+    ] {
+        let refusal = parse(&format!("[[auth.users]]\n{text}")).unwrap_err().to_string();
+        assert!(refusal.contains(expected) && !refusal.contains("plain"), "{refusal}");
+    }
+    assert!(parse("[auth]\nuser = ''\npassword = 'x'").is_err());
 }
 
 #[test]

@@ -12,7 +12,7 @@ enum Unit {
     Seconds,
 }
 
-const NAMES: [(&str, &str, Unit); 25] = [
+const NAMES: [(&str, &str, Unit); 27] = [
     ("admin_users", "admin.users", Unit::Same),
     ("auth_user", "auth.user", Unit::Same),
     ("client_idle_timeout", "limits.client_idle_timeout_ms", Unit::Seconds),
@@ -22,6 +22,7 @@ const NAMES: [(&str, &str, Unit); 25] = [
     ("listen_addr", "listen.host", Unit::Same),
     ("listen_port", "listen.port", Unit::Same),
     ("max_client_conn", "listen.client_max", Unit::Same),
+    ("max_db_client_connections", "limits.database_clients_max", Unit::Same),
     ("max_db_connections", "limits.database_connections_max", Unit::Same),
     ("max_prepared_statements", "pool.statements_max", Unit::Same),
     ("max_user_client_connections", "limits.user_clients_max", Unit::Same),
@@ -38,6 +39,7 @@ const NAMES: [(&str, &str, Unit); 25] = [
     ("server_lifetime", "pool.max_lifetime_ms", Unit::Seconds),
     ("stats_period", "admin.stats_period_ms", Unit::Seconds),
     ("stats_users", "admin.stats_users", Unit::Same),
+    ("transaction_timeout", "limits.transaction_timeout_ms", Unit::Seconds),
 ];
 
 /// The same under our name and in our unit. What PgBouncer does not have stays as it is.

@@ -40,7 +40,7 @@ impl Sockets {
         config: &Config,
         inherited: &mut Inheritance,
     ) -> Result<Self, ListenerError> {
-        let mut tcp: Vec<TcpListener> = Vec::new();
+        let (mut tcp, mut foreign): (Vec<TcpListener>, _) = (Vec::new(), None);
         for mut address in addresses(config).await? {
             // With port 0 the further addresses get the port that the first one was given.
             if let Some(port) = tcp.first().and_then(|first| first.local_addr().ok()) {
@@ -49,7 +49,18 @@ impl Sockets {
             let found = inherited.tcp.iter().position(|socket| is_at(socket, &address));
             let listener =
                 found.map_or_else(|| bind_tcp(address), |at| Ok(inherited.tcp.remove(at)));
-            tcp.push(listener.map_err(|source| bind_error(&address, source))?);
+            match listener {
+                Ok(listener) => tcp.push(listener),
+                Err(source) if lacks_family(&source) => foreign = Some((address, source)),
+                Err(source) => return Err(bind_error(&address, source)),
+            }
+        }
+        match foreign {
+            Some((address, source)) if tcp.is_empty() => return Err(bind_error(&address, source)),
+            Some((address, _)) => {
+                tracing::info!(%address, "not listened on: the system has no such addresses");
+            }
+            None => {}
         }
         let mut sockets = Self { tcp, unix: None, is_handed_over: Arc::default() };
         if let Some(dir) = &config.unix_socket_dir {
@@ -93,12 +104,20 @@ impl Drop for Sockets {
     }
 }
 
-/// Every address that the configured host stands for, at least one.
+/// Every address that the configured hosts stand for, at least one, and each once.
 pub(super) async fn addresses(config: &Config) -> Result<Vec<SocketAddr>, ListenerError> {
-    let resolve = |source| ListenerError::Resolve { host: config.host.clone(), source };
-    let found = lookup_host((config.host.as_str(), config.port)).await.map_err(resolve)?;
-    let addresses: Vec<_> = found.collect();
-    if addresses.is_empty() { Err(resolve(io::ErrorKind::NotFound.into())) } else { Ok(addresses) }
+    let mut addresses = Vec::new();
+    for host in config.host.split(',').map(str::trim) {
+        let resolve = |source| ListenerError::Resolve { host: host.to_owned(), source };
+        let found: Vec<_> = lookup_host((host, config.port)).await.map_err(resolve)?.collect();
+        if found.is_empty() {
+            return Err(resolve(io::ErrorKind::NotFound.into()));
+        }
+        addresses.extend(found);
+    }
+    let mut seen = std::collections::HashSet::new();
+    addresses.retain(|address| seen.insert(*address));
+    Ok(addresses)
 }
 
 /// True when the socket is bound to this address; port 0 stands for any.
@@ -109,6 +128,11 @@ pub(super) fn is_at(socket: &TcpListener, address: &SocketAddr) -> bool {
 
 fn is_at_path(socket: &UnixListener, path: &Path) -> bool {
     socket.local_addr().is_ok_and(|at| at.as_pathname() == Some(path))
+}
+
+/// "::" is for all, where there is IPv6.
+fn lacks_family(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {

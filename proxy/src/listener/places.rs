@@ -11,12 +11,28 @@ use crate::error::{ClientFacing, Severity, SqlState};
 use crate::listener::presence::Visit;
 
 /// How many clients there may be of one kind; none is as many as there may be at all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientLimits {
     /// Logged in as one user.
     pub user: Option<usize>,
     /// From one address.
     pub address: Option<usize>,
+    /// Of one database, by the name that clients use.
+    pub database: Option<usize>,
+    /// Logged in as single users, in place of `user`.
+    pub users: HashMap<String, Option<usize>>,
+    /// Of single databases, in place of `database`.
+    pub databases: HashMap<String, Option<usize>>,
+}
+
+impl ClientLimits {
+    fn max_of(&self, kind: &Kind) -> Option<usize> {
+        match kind {
+            Kind::User(name) => self.users.get(name).copied().unwrap_or(self.user),
+            Kind::Database(name) => self.databases.get(name).copied().unwrap_or(self.database),
+            Kind::Address(_) => self.address,
+        }
+    }
 }
 
 /// One of the places; free again when dropped.
@@ -39,6 +55,8 @@ pub(super) struct Crowd {
 pub(super) enum Kind {
     /// The user they are logged in as.
     User(String),
+    /// The database that they have named.
+    Database(String),
     /// Where they come from.
     Address(IpAddr),
 }
@@ -100,11 +118,7 @@ impl Crowd {
     }
 
     fn max_of(&self, kind: &Kind) -> Option<usize> {
-        let limits = *self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        match kind {
-            Kind::User(_) => limits.user,
-            Kind::Address(_) => limits.address,
-        }
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner).max_of(kind)
     }
 }
 
@@ -139,6 +153,9 @@ impl ClientFacing for TooMany {
         match self {
             Self::Clients => "sorry, too many clients already".into(),
             Self::Of(Kind::User(user)) => format!("too many connections for role \"{user}\""),
+            Self::Of(Kind::Database(name)) => {
+                format!("too many connections for database \"{name}\"")
+            }
             Self::Of(Kind::Address(_)) => "too many connections from your address".into(),
         }
     }
@@ -147,6 +164,7 @@ impl ClientFacing for TooMany {
         let setting = match self {
             Self::Clients => "listen.client_max",
             Self::Of(Kind::User(_)) => "limits.user_clients_max",
+            Self::Of(Kind::Database(_)) => "limits.database_clients_max",
             Self::Of(Kind::Address(_)) => "limits.address_clients_max",
         };
         Some(format!("Try again later, or raise {setting}."))
@@ -160,7 +178,7 @@ mod tests {
     #[test]
     fn places_are_limited_by_kind_and_free_again_when_dropped() {
         let total = Arc::default();
-        let crowd = Crowd::new(ClientLimits { user: Some(1), address: None });
+        let crowd = Crowd::new(ClientLimits { user: Some(1), ..Default::default() });
         let user = |name: &str| Kind::User(name.into());
         let mut first = Place::take(&total, 3).unwrap();
         first.join(&crowd, user("a")).unwrap();
@@ -173,6 +191,18 @@ mod tests {
         third.join(&crowd, user("a")).unwrap();
         assert_eq!(Place::take(&total, 2).unwrap_err(), TooMany::Clients);
         drop((second, third));
+        let databases = [("busy".to_owned(), Some(1)), ("free".to_owned(), None)].into();
+        let database = |name: &str| Kind::Database(name.into());
+        crowd.set_limits(ClientLimits { database: Some(1), databases, ..Default::default() });
+        let mut fourth = Place::take(&total, 3).unwrap();
+        for name in ["busy", "free", "free", "other"] {
+            fourth.join(&crowd, database(name)).unwrap();
+        }
+        for name in ["busy", "other"] {
+            let refused = fourth.join(&crowd, database(name));
+            assert_eq!(refused, Err(TooMany::Of(database(name))));
+        }
+        drop(fourth);
         assert_eq!(total.load(Ordering::Relaxed), 0);
         assert!(crowd.counts.lock().unwrap().is_empty());
     }

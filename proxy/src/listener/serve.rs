@@ -18,7 +18,8 @@ use crate::listener::worker::{LoggedIn, Order, TaskGuard, Worker};
 use crate::net::socket::{Peer, Socket};
 use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
-use crate::session::auth::{LoginError, authenticate};
+use crate::pool::registry::{Blueprint, ServerLogin};
+use crate::session::auth::{Identity, LoginError, authenticate};
 use crate::session::login::{Host, open_session};
 use crate::session::run::{Session, SessionEnd};
 use crate::session::slot::{peer_of, worker_of};
@@ -143,16 +144,16 @@ async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup, 
             return stream.farewell(&error_response(&error)).await;
         }
     };
-    let kind = Kind::User(identity.user.clone());
-    if !for_console && let Err(error) = place.join(&worker.common.crowd, kind) {
+    if for_console {
+        let client = LoggedIn { stream, startup, identity, place };
+        return worker.spawn(console::open(Rc::clone(worker), client));
+    }
+    if let Err(error) = join_crowd(worker, &mut place, &startup, &identity) {
         tracing::info!(peer = %stream.peer(), user = identity.user, "login refused: too many clients");
         return stream.farewell(&error_response(&error)).await;
     }
-    let client = LoggedIn { stream, startup, identity, place };
-    match for_console {
-        true => worker.spawn(console::open(Rc::clone(worker), client)),
-        false => settle_in(worker, client).await,
-    }
+    let identity = towards_server(&config.blueprint, &startup, identity);
+    settle_in(worker, LoggedIn { stream, startup, identity, place }).await;
 }
 
 /// The client's pool belongs to one worker: there it is served, and its socket moves there once.
@@ -195,6 +196,26 @@ fn report(peer: &Peer, end: &SessionEnd) {
         }
         SessionEnd::ServerLost(_) => tracing::warn!(%peer, %end, "a session was lost"),
         end => tracing::debug!(%peer, %end, "a session ended"),
+    }
+}
+
+fn join_crowd(
+    worker: &Worker,
+    place: &mut Place,
+    startup: &Startup,
+    identity: &Identity,
+) -> Result<(), TooMany> {
+    place.join(&worker.common.crowd, Kind::User(identity.user.clone()))?;
+    place.join(&worker.common.crowd, Kind::Database(startup.database.clone()))
+}
+
+/// Who the client is to the server: another user when the database has one for all of its clients.
+fn towards_server(blueprint: &Blueprint, startup: &Startup, identity: Identity) -> Identity {
+    match blueprint.logins.get(&startup.database) {
+        Some(ServerLogin { user, secret }) => {
+            Identity { user: user.clone(), secret: secret.clone() }
+        }
+        None => identity,
     }
 }
 

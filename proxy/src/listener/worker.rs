@@ -106,7 +106,7 @@ impl Team {
         let (remote, requests) = Remote::new(count);
         let (console, settings) = watch::channel(Arc::clone(&config.admin));
         let common = Common {
-            crowd: Crowd::new(config.clients),
+            crowd: Crowd::new(config.clients.clone()),
             desk: Desk { settings, remote: remote.clone(), asker },
             clients: Arc::default(),
             consoles: Arc::default(),
@@ -149,7 +149,7 @@ impl Team {
         let budget = Arc::clone(&self.config.blueprint.budget);
         budget.set_limits(config.blueprint.budget.limits());
         config.blueprint.budget = budget;
-        self.crowd.set_limits(config.clients);
+        self.crowd.set_limits(config.clients.clone());
         self.config = Arc::new(config);
         self.console.send_replace(Arc::clone(&self.config.admin));
         self.have_done(|done| Order::Adopt(Arc::clone(&self.config), done)).await;

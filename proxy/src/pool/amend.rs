@@ -18,10 +18,9 @@ impl Registry {
         let old = self.blueprint.replace(Rc::clone(&blueprint));
         let pools: Vec<_> = self.pools.borrow().values().map(Rc::clone).collect();
         for pool in pools {
-            let user = &pool.key.user;
-            let (had, has) = (old.passwords.get(user), blueprint.passwords.get(user));
+            let (had, has) = (old.password(&pool.key), blueprint.password(&pool.key));
             let changed = has.filter(|password| had != Some(*password)).cloned();
-            pool.amend(blueprint.terms(&pool.key.database), changed.map(Secret::Password));
+            pool.amend(blueprint.terms(&pool.key), changed.map(Secret::Password));
         }
     }
 }

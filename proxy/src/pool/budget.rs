@@ -11,7 +11,7 @@ use crate::pool::shell::PoolKey;
 pub type MemberId = u64;
 
 /// How many server connections there may be; none is any number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// To one server.
     pub server: Option<usize>,
@@ -19,6 +19,10 @@ pub struct Limits {
     pub user: Option<usize>,
     /// To one database, by the name that clients use.
     pub database: Option<usize>,
+    /// Of single users, in place of `user`.
+    pub users: HashMap<String, Option<usize>>,
+    /// To single databases, in place of `database`.
+    pub databases: HashMap<String, Option<usize>>,
 }
 
 /// What a limit is about.
@@ -68,12 +72,12 @@ struct Claim {
 }
 
 impl Limits {
-    /// The limit of this scope.
-    pub fn of(&self, scope: Scope) -> Option<usize> {
+    /// The limit of what has this name.
+    pub fn max(&self, scope: Scope, name: &str) -> Option<usize> {
         match scope {
             Scope::Server => self.server,
-            Scope::User => self.user,
-            Scope::Database => self.database,
+            Scope::User => self.users.get(name).copied().unwrap_or(self.user),
+            Scope::Database => self.databases.get(name).copied().unwrap_or(self.database),
         }
     }
 }
@@ -115,8 +119,15 @@ impl BudgetState {
     }
 
     /// The limits.
-    pub fn limits(&self) -> Limits {
-        self.limits
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The limit of this scope that holds for a pool; 0 for none.
+    pub fn max(&self, id: MemberId, scope: Scope) -> usize {
+        let names = self.members.get(&id).map(|member| &member.names);
+        let name = names.and_then(|names| names.iter().find(|(of, _)| *of == scope));
+        name.and_then(|(_, name)| self.limits.max(scope, name)).unwrap_or_default()
     }
 
     /// Counts a pool's connections at another server from now on, and gives it another minimum. Returns whose claims that
@@ -229,7 +240,7 @@ impl BudgetState {
 
     fn is_full(&self, name: &(Scope, String)) -> bool {
         let used = self.used.get(name).copied().unwrap_or_default();
-        self.limits.of(name.0).is_some_and(|limit| used >= limit)
+        self.limits.max(name.0, &name.1).is_some_and(|limit| used >= limit)
     }
 
     fn count(&mut self, id: MemberId, held: usize) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::statement::StatementLimits;
-use crate::pool::overdue::Timeouts;
+use crate::pool::overdue::{OwnTimeouts, Timeouts};
 
 /// When a client gives its server connection back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,6 +104,43 @@ pub struct Config {
     pub queue_len_max: usize,
     /// Pools (pairs of database and user) that a worker keeps at most.
     pub pools_max: usize,
+}
+
+/// What differs for the pools of one database or of one user. What is none is as for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// In place of [`Config::mode`].
+    pub mode: Option<PoolMode>,
+    /// In place of [`Config::min`]; never more than there may be connections.
+    pub min: Option<usize>,
+    /// In place of [`Config::max`].
+    pub max: Option<usize>,
+    /// In place of [`Config::reserve`].
+    pub reserve: Option<usize>,
+    /// In place of [`Config::acquire_timeout`].
+    pub acquire_timeout: Option<Duration>,
+    /// In place of [`Config::max_lifetime`].
+    pub max_lifetime: Option<Duration>,
+    /// In place of some of [`Config::timeouts`].
+    pub timeouts: OwnTimeouts,
+}
+
+impl Config {
+    /// The same with what is given here.
+    #[must_use]
+    pub fn with(&self, own: &Overrides) -> Self {
+        let max = own.max.unwrap_or(self.max);
+        Self {
+            mode: own.mode.unwrap_or(self.mode),
+            min: own.min.unwrap_or(self.min).min(max),
+            max,
+            reserve: own.reserve.unwrap_or(self.reserve),
+            acquire_timeout: own.acquire_timeout.unwrap_or(self.acquire_timeout),
+            max_lifetime: own.max_lifetime.unwrap_or(self.max_lifetime),
+            timeouts: self.timeouts.with(&own.timeouts),
+            ..self.clone()
+        }
+    }
 }
 
 impl Default for Config {

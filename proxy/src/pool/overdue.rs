@@ -30,6 +30,19 @@ pub struct Timeouts {
     pub client_idle: Option<Duration>,
 }
 
+/// Those of [`Timeouts`] that differ for one database or one user; a time of zero is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnTimeouts {
+    /// [`Timeouts::query`]
+    pub query: Option<Duration>,
+    /// [`Timeouts::transaction`]
+    pub transaction: Option<Duration>,
+    /// [`Timeouts::idle_in_transaction`]
+    pub idle_in_transaction: Option<Duration>,
+    /// [`Timeouts::client_idle`]
+    pub client_idle: Option<Duration>,
+}
+
 /// Which time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeLimit {
@@ -71,6 +84,20 @@ struct Standing {
 }
 
 impl Timeouts {
+    /// The same with what is given here.
+    #[must_use]
+    pub fn with(&self, own: &OwnTimeouts) -> Self {
+        let either = |own: Option<Duration>, all| {
+            own.map_or(all, |time| Some(time).filter(|time| !time.is_zero()))
+        };
+        Self {
+            query: either(own.query, self.query),
+            transaction: either(own.transaction, self.transaction),
+            idle_in_transaction: either(own.idle_in_transaction, self.idle_in_transaction),
+            client_idle: either(own.client_idle, self.client_idle),
+        }
+    }
+
     /// The shortest of them.
     fn shortest(&self) -> Option<Duration> {
         let Self { query, transaction, idle_in_transaction, client_idle } = self;
@@ -104,9 +131,10 @@ impl Registry {
     /// How often to look for the overdue; none when no time is limited.
     pub fn sweep_interval(&self) -> Option<Duration> {
         let blueprint = self.blueprint();
-        let own = blueprint.databases.values().map(|own| &own.config);
-        let all = own.chain([&blueprint.config]);
-        let shortest = all.filter_map(|config| config.timeouts.shortest()).min()?;
+        let own = blueprint.databases.values().map(|own| own.config.timeouts.clone());
+        let users = blueprint.users.values().map(|own| Timeouts::default().with(&own.timeouts));
+        let all = own.chain(users).chain([blueprint.config.timeouts.clone()]);
+        let shortest = all.filter_map(|timeouts| timeouts.shortest()).min()?;
         Some((shortest / 10).clamp(SWEEP_INTERVAL_MIN, SWEEP_INTERVAL_MAX))
     }
 

@@ -19,7 +19,7 @@ use crate::backend::target::Target;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::apart::{ApartError, Loan};
 use crate::pool::check::{test_and_give_back, test_and_put_back};
-use crate::pool::config::{Config, PoolMode};
+use crate::pool::config::{Config, Overrides, PoolMode};
 use crate::pool::connect::connect;
 use crate::pool::control::Gates;
 use crate::pool::counters::{Counters, Totals};
@@ -36,6 +36,12 @@ pub struct Blueprint {
     pub target: Arc<Target>,
     /// Databases with settings of their own, by the name that clients use.
     pub databases: HashMap<String, Terms>,
+    /// Users with settings of their own, which go before those of databases.
+    pub users: HashMap<String, Overrides>,
+    /// Databases whose server connections all log in as one user, whoever the client is.
+    pub logins: HashMap<String, ServerLogin>,
+    /// Which databases clients may name.
+    pub admits: Admits,
     /// Passwords that are configured, by user.
     pub passwords: HashMap<String, Password>,
     /// How many server connections all pools of all workers may have.
@@ -44,9 +50,46 @@ pub struct Blueprint {
     pub stats_period: Duration,
 }
 
+/// Which databases clients may name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Admits {
+    /// Any; the server knows which there are.
+    #[default]
+    Any,
+    /// Those of [`Blueprint::databases`].
+    Listed,
+}
+
+/// As whom all server connections of a database log in.
+#[derive(Clone, Debug)]
+pub struct ServerLogin {
+    /// The role.
+    pub user: String,
+    /// Its proof.
+    pub secret: Secret,
+}
+
 impl Blueprint {
-    /// What the pools of this database are like.
-    pub fn terms(&self, database: &str) -> Terms {
+    /// What a pool is like.
+    pub fn terms(&self, key: &PoolKey) -> Terms {
+        let terms = self.terms_of(&key.database);
+        match self.users.get(&key.user) {
+            Some(own) => Terms { config: terms.config.with(own), ..terms },
+            None => terms,
+        }
+    }
+
+    /// The password that is configured for a pool's server connections.
+    pub(super) fn password(&self, key: &PoolKey) -> Option<&Password> {
+        match self.logins.get(&key.database).filter(|login| login.user == key.user) {
+            Some(ServerLogin { secret: Secret::Password(password), .. }) => Some(password),
+            Some(_) => None,
+            None => self.passwords.get(&key.user),
+        }
+    }
+
+    /// What the pools of this database are like, unless their user's differ.
+    pub fn terms_of(&self, database: &str) -> Terms {
         self.databases.get(database).cloned().unwrap_or_else(|| Terms {
             config: self.config.clone(),
             target: Arc::clone(&self.target),
@@ -73,6 +116,9 @@ pub enum PoolRefused {
     /// The worker has as many pools as it may have.
     #[error("too many pairs of database and user are in use (limit {0})")]
     TooMany(usize),
+    /// The database is not among those that clients may name.
+    #[error("database \"{0}\" does not exist")]
+    Unlisted(String),
     /// An operator has closed the database to newcomers.
     #[error("database \"{0}\" does not accept connections at the moment")]
     Disabled(String),
@@ -102,12 +148,16 @@ impl Registry {
         if self.gates.borrow().is_disabled(&key.database) {
             return Err(PoolRefused::Disabled(key.database.clone()));
         }
+        let blueprint = self.blueprint();
+        if blueprint.admits == Admits::Listed && !blueprint.databases.contains_key(&key.database) {
+            return Err(PoolRefused::Unlisted(key.database.clone()));
+        }
         let mut pools = self.pools.borrow_mut();
         if let Some(pool) = pools.get(key) {
             pool.renew_secret(secret);
             return Ok(Rc::clone(pool));
         }
-        let pools_max = self.blueprint().config.pools_max;
+        let pools_max = blueprint.config.pools_max;
         if pools.len() >= pools_max {
             pools.retain(|_, pool| !pool.is_unused());
         }
@@ -147,7 +197,7 @@ impl Registry {
         let mut counters = self.counters.borrow_mut();
         let counters = Rc::clone(counters.entry(key.database.clone()).or_default());
         let blueprint = self.blueprint();
-        let terms = blueprint.terms(&key.database);
+        let terms = blueprint.terms(key);
         let ticket = blueprint.budget.join(key, &terms.target.to_string(), terms.config.min);
         PoolSpec { terms, schema, counters, loan: None, ticket: Some(ticket) }
     }
@@ -222,6 +272,7 @@ impl ClientFacing for PoolRefused {
     fn sqlstate(&self) -> SqlState {
         match self {
             Self::TooMany(_) => SqlState::TOO_MANY_CONNECTIONS,
+            Self::Unlisted(_) => SqlState::INVALID_CATALOG_NAME,
             // With several hosts in its connection string libpq then tries the next one.
             Self::Disabled(_) => SqlState::CANNOT_CONNECT_NOW,
         }
@@ -237,6 +288,9 @@ impl ClientFacing for PoolRefused {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Unlisted(_) => {
+                "An operator adds it to [[databases]], or sets auth.databases to any.".into()
+            }
             Self::TooMany(_) => "Raise pool.pools_max, or use fewer databases and roles.".into(),
             Self::Disabled(name) => {
                 format!("An operator disabled it; ENABLE {name} in the console takes that back.")

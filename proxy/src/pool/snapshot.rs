@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::backend::target::Address;
 use crate::backend::vitals::Vitals;
 use crate::net::socket::Peer;
+use crate::pool::budget::Scope;
 use crate::pool::counters::{Averages, Totals};
 use crate::pool::registry::Registry;
 use crate::pool::roster::ClientEntry;
@@ -87,6 +88,12 @@ pub struct DatabaseView {
     pub port: Option<u16>,
     /// Its name on the server.
     pub name_on_server: String,
+    /// As whom all its server connections log in; none is each as its client.
+    pub login: Option<String>,
+    /// Server connections beyond the most for clients that wait too long, for each of its pools.
+    pub reserve: usize,
+    /// Server connections at most in all its pools together.
+    pub connections_max: Option<usize>,
     /// Server connections at most, for each of its pools.
     pub pool_max: usize,
     /// Server connections kept open, for each of its pools.
@@ -202,13 +209,17 @@ impl Registry {
 
     fn database(&self, name: String) -> DatabaseView {
         let gates = self.gates.borrow();
-        let Terms { config, target, database_on_server } = self.blueprint().terms(&name);
+        let blueprint = self.blueprint();
+        let Terms { config, target, database_on_server } = blueprint.terms_of(&name);
         let (host, port) = target.host_and_port();
         let counters = self.counters.borrow().get(&name).map(Rc::clone).unwrap_or_default();
         DatabaseView {
             host,
             port,
             name_on_server: database_on_server,
+            login: blueprint.logins.get(&name).map(|login| login.user.clone()),
+            reserve: config.reserve,
+            connections_max: blueprint.budget.max_of(Scope::Database, &name),
             pool_max: config.max,
             pool_min: config.min,
             server_lifetime: config.max_lifetime,

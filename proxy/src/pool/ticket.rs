@@ -44,7 +44,12 @@ impl Budget {
 
     /// The limits.
     pub fn limits(&self) -> Limits {
-        self.lock().limits()
+        self.lock().limits().clone()
+    }
+
+    /// The limit of what has this name.
+    pub fn max_of(&self, scope: Scope, name: &str) -> Option<usize> {
+        self.lock().limits().max(scope, name)
     }
 
     /// Changes the limits.
@@ -62,10 +67,6 @@ impl Budget {
     /// A ticket for a pool with this minimum.
     pub fn join(self: &Arc<Self>, key: &PoolKey, server: &str, min: usize) -> Ticket {
         Ticket { id: self.lock().join(key, server, min), budget: Arc::clone(self) }
-    }
-
-    fn with_value(&self, scope: Scope) -> (Scope, usize) {
-        (scope, self.limits().of(scope).unwrap_or_default())
     }
 
     fn lock(&self) -> MutexGuard<'_, BudgetState> {
@@ -97,8 +98,8 @@ impl Ticket {
 
     /// One connection more, or the limit in the way and its value.
     pub fn take(&self) -> Result<(), (Scope, usize)> {
-        let taken = self.budget.lock().take(self.id);
-        taken.map_err(|scope| self.budget.with_value(scope))
+        let mut state = self.budget.lock();
+        state.take(self.id).map_err(|scope| (scope, state.max(self.id, scope)))
     }
 
     /// The same; without room the pool is told as soon as there is some.
@@ -145,8 +146,9 @@ impl Ticket {
         if self.budget.claims.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        let scope = self.budget.lock().short_of(self.id)?;
-        Some(self.budget.with_value(scope))
+        let state = self.budget.lock();
+        let scope = state.short_of(self.id)?;
+        Some((scope, state.max(self.id, scope)))
     }
 
     /// Whether the pool has to close a connection for another pool. Costs nothing while nobody waits for room.

@@ -20,7 +20,7 @@ fn holding(budget: &mut BudgetState, user: &str, min: usize, held: usize) -> Mem
 
 #[test]
 fn each_scope_has_its_limit() {
-    let limits = Limits { server: Some(4), user: Some(2), database: Some(3) };
+    let limits = Limits { server: Some(4), user: Some(2), database: Some(3), ..Limits::default() };
     let mut budget = BudgetState::new(limits);
     let a1 = budget.join(&key("a", "one"), "server", 0);
     let a2 = budget.join(&key("a", "two"), "server", 0);
@@ -42,7 +42,7 @@ fn limits_and_servers_change_while_connections_are_held() {
     let waits = holding(&mut budget, "b", 0, 0);
     assert_eq!(budget.claim(waits), Err(Scope::Server));
     let three = Limits { server: Some(3), ..Limits::default() };
-    assert_eq!(budget.set_limits(three), [waits]);
+    assert_eq!(budget.set_limits(three.clone()), [waits]);
     let late = holding(&mut budget, "c", 0, 0);
     assert_eq!(budget.claim(late), Err(Scope::Server));
     assert_eq!(budget.amend(full, "another server", 0), [late]);
@@ -223,7 +223,8 @@ impl Model {
 proptest! {
     #[test]
     fn no_limit_is_exceeded_and_no_claim_is_forgotten(ops in prop::collection::vec(op(), 1..200)) {
-        let limits = Limits { server: Some(5), user: Some(3), database: Some(4) };
+        let limits =
+            Limits { server: Some(5), user: Some(3), database: Some(4), ..Limits::default() };
         let mut model = Model::new(limits);
         for op in ops {
             model.apply(op);

@@ -40,24 +40,62 @@ pub struct Config {
     pub database: String,
     /// How long a verifier is trusted when PostgreSQL cannot be asked for the latest.
     pub cache_ttl: Duration,
-    /// Logins whose password is given.
+    /// Logins that are given.
     pub users: Vec<User>,
 }
 
-/// A login whose password is given.
+/// A login whose password, or what PostgreSQL keeps of it, is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The role.
     pub name: String,
+    /// What is known of it.
+    pub known: Known,
+}
+
+/// What is known of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
     /// Its password, also towards the server.
-    pub password: Password,
+    Password(Password),
+    /// `SCRAM-SHA-256$...` or `md5...`, as in `pg_authid`: the client's proof then logs in to a server that keeps the same.
+    Verifier(Password),
+}
+
+impl Known {
+    /// Takes a text for what PostgreSQL keeps of a password. None when it is not of that form.
+    pub fn verifier(text: String) -> Option<Self> {
+        Verifier::parse(&text).map(|_| Self::Verifier(Password::new(text)))
+    }
+
+    fn credential(&self) -> Option<Credential> {
+        match self {
+            Self::Password(password) => Some(Credential::of(password.clone())),
+            Self::Verifier(text) => {
+                let verifier = Verifier::parse(text.reveal())?;
+                Some(Credential { verifier, password: None })
+            }
+        }
+    }
 }
 
 impl Config {
     /// The passwords that are given, by user.
     pub fn passwords(&self) -> HashMap<String, Password> {
         let asker = self.user.clone().zip(self.password.clone());
-        let others = self.users.iter().map(|user| (user.name.clone(), user.password.clone()));
+        let others = self.users.iter().filter_map(|user| match &user.known {
+            Known::Password(password) => Some((user.name.clone(), password.clone())),
+            Known::Verifier(_) => None,
+        });
+        asker.into_iter().chain(others).collect()
+    }
+
+    fn given(&self) -> HashMap<String, Arc<Credential>> {
+        let asker = self.user.clone().zip(self.password.clone());
+        let asker = asker.map(|(name, password)| (name, Arc::new(Credential::of(password))));
+        let others = self.users.iter().filter_map(|user| {
+            user.known.credential().map(|known| (user.name.clone(), Arc::new(known)))
+        });
         asker.into_iter().chain(others).collect()
     }
 }
@@ -97,11 +135,8 @@ enum Known {
 impl Credentials {
     /// Derives the verifiers of the given passwords. The server is asked for others when the first of them is needed.
     pub fn new(config: Config, target: Target) -> Self {
-        let given = config.passwords().into_iter();
         Self {
-            given: given
-                .map(|(name, password)| (name, Arc::new(Credential::of(password))))
-                .collect(),
+            given: config.given(),
             cache: Mutex::new(LruCache::new(CACHE_LEN_MAX)),
             cache_ttl: config.cache_ttl,
             query: AuthQuery::new(&config, target),

@@ -36,7 +36,10 @@ fn credentials(users: Vec<User>) -> Credentials {
 }
 
 fn alice() -> Credentials {
-    credentials(vec![User { name: "alice".into(), password: Password::new("right".into()) }])
+    credentials(vec![User {
+        name: "alice".into(),
+        known: Known::Password(Password::new("right".into())),
+    }])
 }
 
 fn startup(user: &str) -> Startup {
