@@ -31,6 +31,7 @@ collect() {
     need npm command -v npm
     need default-jdk-headless command -v javac
     need libpostgresql-jdbc-java test -f /usr/share/java/postgresql.jar
+    need prometheus-pgbouncer-exporter command -v prometheus-pgbouncer-exporter
     [[ $1 == test ]] && return
     need pgbouncer test -x /usr/sbin/pgbouncer
     need libevent-dev test -f /usr/include/event2/event.h

@@ -13,9 +13,11 @@ mod statement;
 mod table;
 mod time;
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::pool::PoolMode;
 pub use ask::{Answer, Ask, Assignment, Refused, Shutdown};
 
 /// Settings of the console.
@@ -31,6 +33,29 @@ pub struct Config {
     pub wait_timeout: Duration,
     /// What `SHOW CONFIG` shows.
     pub settings: Vec<Setting>,
+    /// What holds for all users, as far as it is shown.
+    pub user: UserTerms,
+    /// What holds for single users instead.
+    pub single_users: BTreeMap<String, UserTerms>,
+    /// Clients of one database at most; none is any number.
+    pub database_clients_max: Option<usize>,
+    /// The same of single databases.
+    pub single_database_clients_max: HashMap<String, Option<usize>>,
+}
+
+/// What `SHOW USERS` shows of the settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserTerms {
+    /// Server connections of each pool at most, where the user has an own number.
+    pub pool_max: Option<usize>,
+    /// The reserve of each pool, where the user has an own one.
+    pub reserve: Option<usize>,
+    /// The mode of the pools, where the user has an own one.
+    pub mode: Option<PoolMode>,
+    /// Server connections at most; none is any number.
+    pub connections_max: Option<usize>,
+    /// Clients at most; none is any number.
+    pub clients_max: Option<usize>,
 }
 
 /// One setting as `SHOW CONFIG` shows it. Never a secret.
@@ -78,6 +103,17 @@ impl Config {
     /// True when a client that names this database means the console.
     pub fn is_console(&self, database: &str) -> bool {
         self.databases.iter().any(|name| name == database)
+    }
+
+    /// What is shown of the settings of this user.
+    pub fn user_terms(&self, name: &str) -> &UserTerms {
+        self.single_users.get(name).unwrap_or(&self.user)
+    }
+
+    /// Clients of this database at most; none is any number.
+    pub fn clients_max_of(&self, database: &str) -> Option<usize> {
+        let single = self.single_database_clients_max.get(database);
+        single.copied().unwrap_or(self.database_clients_max)
     }
 
     /// What this user may do.

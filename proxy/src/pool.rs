@@ -23,7 +23,7 @@ pub mod snapshot;
 pub mod state;
 pub mod ticket;
 
-pub use config::{Config, PoolMode};
+pub use config::{Config, Overrides, PoolMode};
 pub use pooled_server::PooledServer;
 pub use refusal::AcquireError;
 pub use shell::{Pool, PoolKey};

@@ -1,6 +1,7 @@
 //! The admin console of a running proxy: what it shows is so, and what it is told happens.
 
 mod commands;
+mod exporter;
 mod show;
 
 use std::collections::BTreeMap;

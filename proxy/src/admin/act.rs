@@ -59,6 +59,7 @@ impl Console {
         let act = match statement {
             Statement::Act(act) => act,
             Statement::Ignored(tag) => return Ok(Outcome::Done(tag)),
+            Statement::Unoffered(name, hint) => return Err(ConsoleError::Unoffered(name, hint)),
             Statement::Empty | Statement::Show(_) => return Ok(Outcome::Nothing),
         };
         if self.settings().role_of(&self.user)? != Role::Admin {

@@ -12,10 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 
 use crate::admin::act::Outcome;
-use crate::admin::extended::{Extended, Message, NAMES_MAX, Skipping, cstring, parse, text};
+use crate::admin::extended::{Extended, Message, NAMES_MAX, Skipping, cstring, text};
 use crate::admin::reply::{self, Formats};
 use crate::admin::show;
-use crate::admin::statement::Statement;
+use crate::admin::statement::{Show, Statement};
 use crate::admin::{Ask, Config, NotAllowed, Refused, Role};
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::stream::ClientStream;
@@ -85,6 +85,8 @@ pub(super) enum ConsoleError {
     NoPortal(String),
     #[error("too many prepared statements and portals (limit {NAMES_MAX})")]
     TooManyNames,
+    #[error("{0} is not offered")]
+    Unoffered(&'static str, &'static str),
     #[error("function calls and COPY are not for the console")]
     Unsupported,
 }
@@ -235,16 +237,23 @@ impl Console {
         if message.tag == FrontendTag::FunctionCall {
             return Err(ConsoleError::Unsupported);
         }
-        let statement = parse(cstring(message.body()))?;
-        if let Statement::Show(what) = &statement {
-            let rows = self.show(*what).await?;
-            let formats = Formats::default();
-            reply::row_description(out, &show::columns(*what), &formats);
-            rows.iter().for_each(|row| reply::data_row(out, row, &formats));
-            reply::command_complete(out, "SHOW");
-            return Ok(());
+        let statements = Statement::parse_all(&text(cstring(message.body())));
+        for statement in statements.ok_or(ConsoleError::Syntax)? {
+            match &statement {
+                Statement::Show(what) => self.show_all(*what, out).await?,
+                other => self.act(other, out).await?,
+            }
         }
-        self.act(&statement, out).await
+        Ok(())
+    }
+
+    async fn show_all(&mut self, what: Show, out: &mut Vec<u8>) -> Result<(), ConsoleError> {
+        let rows = self.show(what).await?;
+        let formats = Formats::default();
+        reply::row_description(out, &show::columns(what), &formats);
+        rows.iter().for_each(|row| reply::data_row(out, row, &formats));
+        reply::command_complete(out, "SHOW");
+        Ok(())
     }
 
     async fn execute(
@@ -312,7 +321,9 @@ impl ClientFacing for ConsoleError {
             Self::NotAllowed(_) => SqlState::INSUFFICIENT_PRIVILEGE,
             Self::StillInUse(_) => SqlState::QUERY_CANCELED,
             Self::Worker(_) | Self::NoSettings => SqlState::INTERNAL_ERROR,
-            Self::Parameters | Self::Unsupported => SqlState::FEATURE_NOT_SUPPORTED,
+            Self::Parameters | Self::Unsupported | Self::Unoffered(..) => {
+                SqlState::FEATURE_NOT_SUPPORTED
+            }
             Self::NoStatement(_) => SqlState::INVALID_SQL_STATEMENT_NAME,
             Self::NoPortal(_) => SqlState::INVALID_CURSOR_NAME,
             Self::TooManyNames => SqlState::PROGRAM_LIMIT_EXCEEDED,
@@ -340,6 +351,7 @@ impl ClientFacing for ConsoleError {
             Self::NoSetting(_) => "SHOW CONFIG lists the settings.".into(),
             Self::NoSettings => "The log says whether they were read after all.".into(),
             Self::Parameters => "Write the values into the command.".into(),
+            Self::Unoffered(_, hint) => (*hint).to_owned(),
             Self::TooManyNames => "Close what is no longer used.".into(),
             _ => return None,
         })

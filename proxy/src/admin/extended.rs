@@ -152,7 +152,7 @@ impl Extended {
     }
 }
 
-pub(super) fn parse(query: &[u8]) -> Result<Statement, ConsoleError> {
+fn parse(query: &[u8]) -> Result<Statement, ConsoleError> {
     Statement::parse(&text(query)).ok_or(ConsoleError::Syntax)
 }
 

@@ -10,13 +10,16 @@ mod stats;
 use crate::admin::Config;
 use crate::admin::statement::Show;
 use crate::admin::table::{Column, Kind, Row, row};
-use crate::pool::snapshot::{Detail, Snapshot};
+use crate::pool::snapshot::{Activity, Detail, Snapshot};
 
 /// How much of the workers a table needs; none when it needs nothing of them.
 pub(super) fn detail(what: Show) -> Option<Detail> {
     match what {
         Show::Help | Show::Version | Show::Config | Show::Parameter(..) => None,
-        Show::Clients | Show::Servers | Show::Sockets => Some(Detail::Connections),
+        Show::Peers | Show::PeerPools | Show::DnsHosts | Show::DnsZones => None,
+        Show::Clients | Show::Servers | Show::Sockets | Show::ActiveSockets => {
+            Some(Detail::Connections)
+        }
         Show::Prepared => Some(Detail::Statements),
         _ => Some(Detail::Figures),
     }
@@ -33,7 +36,11 @@ pub(super) fn columns(what: Show) -> Vec<Column> {
         Show::Pools => pools::POOLS.to_vec(),
         Show::Clients => [connections::CONNECTION, connections::PIN].concat(),
         Show::Servers => [connections::CONNECTION, connections::SERVES].concat(),
-        Show::Sockets => [connections::CONNECTION, connections::PIN, connections::SERVES].concat(),
+        Show::Sockets | Show::ActiveSockets => connections::socket_columns(),
+        Show::Peers => general::PEERS.to_vec(),
+        Show::PeerPools => general::PEER_POOLS.to_vec(),
+        Show::DnsHosts => general::DNS_HOSTS.to_vec(),
+        Show::DnsZones => general::DNS_ZONES.to_vec(),
         Show::Stats => stats::all_columns(),
         Show::StatsTotals | Show::StatsAverages => stats::half_columns(),
         Show::Totals => vec![("name", Kind::Text), ("value", Kind::Int)],
@@ -56,6 +63,10 @@ pub(super) struct Facts<'a> {
     pub(super) connected: usize,
 }
 
+fn is_busy(activity: Activity) -> bool {
+    activity != Activity::Idle
+}
+
 /// The rows of a table.
 pub(super) fn rows(what: Show, facts: &Facts<'_>) -> Vec<Row> {
     let Facts { snapshots, config, .. } = *facts;
@@ -63,12 +74,15 @@ pub(super) fn rows(what: Show, facts: &Facts<'_>) -> Vec<Row> {
         Show::Help => general::help(),
         Show::Version => vec![row![general::VERSION]],
         Show::Config => general::config(config),
-        Show::Databases => pools::databases(snapshots),
+        Show::Databases => pools::databases(snapshots, config),
         Show::Users => pools::users(snapshots, config),
         Show::Pools => pools::pools(snapshots),
         Show::Clients => connections::clients(snapshots),
         Show::Servers => connections::servers(snapshots),
-        Show::Sockets => connections::sockets(snapshots),
+        Show::Sockets => connections::sockets(snapshots, |_| true),
+        Show::ActiveSockets => connections::sockets(snapshots, is_busy),
+        // There are no peers of other hosts and no cache of names.
+        Show::Peers | Show::PeerPools | Show::DnsHosts | Show::DnsZones => Vec::new(),
         Show::Stats => stats::all(snapshots),
         Show::StatsTotals => stats::totals_by_database(snapshots),
         Show::StatsAverages => stats::averages_by_database(snapshots),

@@ -14,6 +14,8 @@ pub(super) enum Statement {
     Act(Act),
     /// What drivers send of their own accord: there is nothing to do for it. The tag that answers it.
     Ignored(&'static str),
+    /// What PgBouncer does for a restart of its own: its name, and what takes its place here.
+    Unoffered(&'static str, &'static str),
 }
 
 /// What is shown.
@@ -28,6 +30,11 @@ pub(super) enum Show {
     Clients,
     Servers,
     Sockets,
+    ActiveSockets,
+    Peers,
+    PeerPools,
+    DnsHosts,
+    DnsZones,
     Stats,
     StatsTotals,
     StatsAverages,
@@ -59,7 +66,7 @@ pub(super) enum Act {
 }
 
 /// SHOW and what follows it, with PgBouncer's words first.
-const SHOWS: [(&str, Show); 22] = [
+const SHOWS: [(&str, Show); 31] = [
     ("HELP", Show::Help),
     ("VERSION", Show::Version),
     ("CONFIG", Show::Config),
@@ -69,7 +76,11 @@ const SHOWS: [(&str, Show); 22] = [
     ("CLIENTS", Show::Clients),
     ("SERVERS", Show::Servers),
     ("SOCKETS", Show::Sockets),
-    ("ACTIVE_SOCKETS", Show::Sockets),
+    ("ACTIVE_SOCKETS", Show::ActiveSockets),
+    ("PEERS", Show::Peers),
+    ("PEER_POOLS", Show::PeerPools),
+    ("DNS_HOSTS", Show::DnsHosts),
+    ("DNS_ZONES", Show::DnsZones),
     ("STATS", Show::Stats),
     ("STATS_TOTALS", Show::StatsTotals),
     ("STATS_AVERAGES", Show::StatsAverages),
@@ -82,6 +93,25 @@ const SHOWS: [(&str, Show); 22] = [
     ("STATE", Show::State),
     ("SERVER_VERSION", Show::Parameter("server_version", super::console::SERVER_VERSION)),
     ("CLIENT_ENCODING", Show::Parameter("client_encoding", "UTF8")),
+    ("STANDARD_CONFORMING_STRINGS", Show::Parameter("standard_conforming_strings", "on")),
+    ("DATESTYLE", Show::Parameter("DateStyle", "ISO, MDY")),
+    ("TIMEZONE", Show::Parameter("TimeZone", "UTC")),
+    ("EXTRA_FLOAT_DIGITS", Show::Parameter("extra_float_digits", "2")),
+    ISOLATION,
+];
+
+const ISOLATION: (&str, Show) = (
+    "DEFAULT_TRANSACTION_ISOLATION",
+    Show::Parameter("default_transaction_isolation", "read committed"),
+);
+
+/// PgBouncer's commands for a restart that hands connections over.
+const UNOFFERED: [(&[&str], Statement); 2] = [
+    (&["SUSPEND"], Statement::Unoffered("SUSPEND", "Use PAUSE and RESUME.")),
+    (
+        &["SHOW", "FDS"],
+        Statement::Unoffered("SHOW FDS", "A new process takes over by serve --take-over."),
+    ),
 ];
 
 /// Statements that drivers send when they connect or around others. The console has no transactions.
@@ -110,6 +140,17 @@ const OF_SESSIONS: [&str; 18] = [
 ];
 
 impl Statement {
+    /// Reads statements with semicolons between them; at least one.
+    ///
+    /// # Errors
+    /// None when one is not understood: then none is to be done.
+    pub(super) fn parse_all(text: &str) -> Option<Vec<Self>> {
+        let statements = split(text).into_iter().map(Self::parse);
+        let statements = statements.collect::<Option<Vec<_>>>()?.into_iter();
+        let said: Vec<_> = statements.filter(|statement| *statement != Self::Empty).collect();
+        Some(if said.is_empty() { vec![Self::Empty] } else { said })
+    }
+
     /// Reads one statement, which a semicolon may end.
     ///
     /// # Errors
@@ -126,8 +167,22 @@ impl Statement {
             return set(text);
         }
         let arguments: Vec<&str> = words.collect();
+        let is_it = |(unoffered, _): &&(&[&str], Self)| {
+            let said = std::iter::once(verb.as_str()).chain(arguments.iter().copied());
+            said.map(str::to_ascii_uppercase).eq(unoffered.iter().copied())
+        };
+        if let Some((_, statement)) = UNOFFERED.iter().find(is_it) {
+            return Some(statement.clone());
+        }
         match (verb.as_str(), arguments.as_slice()) {
             ("SHOW", [what]) => show(what).map(Self::Show),
+            ("SHOW", [what, isolation, level])
+                if what.eq_ignore_ascii_case("transaction")
+                    && isolation.eq_ignore_ascii_case("isolation")
+                    && level.eq_ignore_ascii_case("level") =>
+            {
+                Some(Self::Show(ISOLATION.1))
+            }
             (_, []) => all(&verb).map(Self::Act),
             (_, [argument]) => one(&verb, argument).map(Self::Act),
             _ => None,
@@ -156,6 +211,7 @@ fn all(verb: &str) -> Option<Act> {
         "RESUME" => Act::Command(Command::Resume(Scope::All), "RESUME"),
         "WAIT_CLOSE" => Act::WaitClose(Scope::All),
         "RECONNECT" => Act::Command(Command::Reconnect(Scope::All), "RECONNECT"),
+        "KILL" => Act::Command(Command::Kill(Scope::All), "KILL"),
         "SHUTDOWN" => Act::Shutdown(Shutdown::Now),
         "RELOAD" => Act::Reload,
         _ => return None,
@@ -197,7 +253,12 @@ fn words(text: &str) -> Option<Vec<String>> {
                     .then_some(words);
             }
             '"' => quoted(&rest[1..], &mut words)?,
-            _ if rest.starts_with("--") => rest.split_once('\n').map_or("", |(_, rest)| rest),
+            '\'' => {
+                let (text, rest) = rest[1..].split_once('\'')?;
+                words.push(text.to_owned());
+                rest
+            }
+            _ if rest.starts_with("--") || rest.starts_with("/*") => behind_comment(rest)?,
             _ => {
                 let end = rest.find(|c: char| c.is_whitespace() || c == ';' || c == '"');
                 let (word, rest) = rest.split_at(end.unwrap_or(rest.len()));
@@ -208,6 +269,37 @@ fn words(text: &str) -> Option<Vec<String>> {
         .trim_start();
     }
     Some(words)
+}
+
+/// What follows a comment; none when it does not end.
+fn behind_comment(text: &str) -> Option<&str> {
+    match text.strip_prefix("--") {
+        Some(rest) => Some(rest.split_once('\n').map_or("", |(_, rest)| rest)),
+        None => text.strip_prefix("/*")?.split_once("*/").map(|(_, rest)| rest),
+    }
+}
+
+/// The statements of a text. A semicolon in quotes or in a comment ends none.
+fn split(text: &str) -> Vec<&str> {
+    let (mut statements, mut start, mut at) = (Vec::new(), 0, 0);
+    while let Some(first) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let behind = match first {
+            ';' => {
+                statements.push(&text[start..at]);
+                start = at + 1;
+                &rest[1..]
+            }
+            '"' | '\'' => rest[1..].split_once(first).map_or("", |(_, behind)| behind),
+            _ if rest.starts_with("--") || rest.starts_with("/*") => {
+                behind_comment(rest).unwrap_or_default()
+            }
+            _ => &rest[first.len_utf8()..],
+        };
+        at = text.len() - behind.len();
+    }
+    statements.push(&text[start..]);
+    statements
 }
 
 /// A name up to its closing quote, of which two stand for one inside it.
@@ -248,6 +340,10 @@ mod tests {
             ("reload;", Statement::Act(Act::Reload)),
             ("set pool.max = 5;", Statement::Act(Act::Set(five))),
             ("begin", Statement::Ignored("BEGIN")),
+            ("/* tool */ show /* what */ lists", Statement::Show(Show::Lists)),
+            ("SHOW TRANSACTION ISOLATION LEVEL", Statement::Show(ISOLATION.1)),
+            ("kill", Statement::Act(Act::Command(Command::Kill(Scope::All), "KILL"))),
+            ("suspend;", Statement::Unoffered("SUSPEND", "Use PAUSE and RESUME.")),
         ] {
             assert_eq!(Statement::parse(text), Some(expected), "{text}");
         }
@@ -257,18 +353,33 @@ mod tests {
     }
 
     #[test]
+    fn statements_are_split_at_semicolons_outside_of_quotes_and_comments() {
+        for (text, expected) in [
+            ("", 1),
+            (";;", 1),
+            ("show pools", 1),
+            ("show pools; show stats;", 2),
+            ("disable \"a;b\"; set pool.test_query = 'select 1; select 2'; show lists", 3),
+            ("show pools -- ; show x\n; /* ; */ show stats", 2),
+        ] {
+            assert_eq!(Statement::parse_all(text).unwrap().len(), expected, "{text}");
+        }
+        assert_eq!(Statement::parse_all("show pools; nonsense"), None);
+        assert_eq!(Statement::parse_all("disable \"open; show pools"), None);
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for text in [
             "select 1",
             "show",
             "show nothing",
             "show pools; show stats",
-            "kill",
+            "show pools /* open",
             "kill_client x",
             "pause a b",
             "disable \"open",
             "shutdown sometime",
-            "suspend",
         ] {
             assert_eq!(Statement::parse(text), None, "{text}");
         }

@@ -431,9 +431,10 @@ impl Server {
 /// are too many. `owed` is the Parse to be recorded: the client's own or one of the proxy.
 ///
 /// The run of the flow so far must be in the outbox, and the server must not be skipping to a Sync.
-pub fn prepare(server: &mut Server, statement: &Rc<Statement>, owed: Owed) {
+/// False when there was nothing to append.
+pub fn prepare(server: &mut Server, statement: &Rc<Statement>, owed: Owed) -> bool {
     if server.prepared.touch(statement.id) {
-        return;
+        return false;
     }
     while let Some(evicted) = server.prepared.evict(statement.body.len()) {
         server.outstanding.push(Owed::swallow(Expect::Close(Some(evicted.id))));
@@ -442,6 +443,7 @@ pub fn prepare(server: &mut Server, statement: &Rc<Statement>, owed: Owed) {
     server.outstanding.push(owed);
     frontend::write_parse(server.up.outbox.writer(), &statement.name, &statement.body);
     server.prepared.insert(Rc::clone(statement));
+    true
 }
 
 /// Command tags of data definition (tcop/cmdtaglist.h).

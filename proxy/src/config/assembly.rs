@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Config, ConfigError, Database, Login, OwnLimits, shown};
-use crate::admin;
+use crate::admin::{self, UserTerms};
 use crate::backend::secret::{Password, Secret};
 use crate::backend::target::Target;
 use crate::listener::{self, ClientLimits};
@@ -66,7 +66,7 @@ impl Config {
             drain_timeout: listen.drain_timeout,
             tls: TlsPolicy::load(&self.tls).map_err(unusable)?,
             credentials,
-            blueprint: self.blueprint(Arc::new(target)),
+            blueprint: self.blueprint(&Arc::new(target))?,
             admin: Arc::new(self.console()),
         })
     }
@@ -79,17 +79,38 @@ impl Config {
             stats_users: console.stats_users,
             wait_timeout: console.wait_timeout,
             settings: shown::settings(self),
+            user: self.user_terms(&pool::Overrides::default(), OwnLimits::default()),
+            single_users: self
+                .users
+                .iter()
+                .map(|user| (user.name.clone(), self.user_terms(&user.own, user.limits)))
+                .collect(),
+            database_clients_max: self.clients.database,
+            single_database_clients_max: self.client_limits().databases,
         }
     }
 
-    fn blueprint(&self, target: Arc<Target>) -> registry::Blueprint {
-        let own =
-            |database: &Database| (database.name.clone(), database.terms(&self.pool, &target));
-        let databases: HashMap<_, _> = self.databases.iter().map(own).collect();
+    fn user_terms(&self, own: &pool::Overrides, limits: OwnLimits) -> UserTerms {
+        let most = |own: Option<usize>, all| own.map_or(all, |most| Some(most).filter(|m| *m > 0));
+        UserTerms {
+            pool_max: own.max,
+            reserve: own.reserve,
+            mode: own.mode,
+            connections_max: most(limits.connections, self.budget.user),
+            clients_max: most(limits.clients, self.clients.user),
+        }
+    }
+
+    fn blueprint(&self, target: &Arc<Target>) -> Result<registry::Blueprint, ConfigError> {
+        let own = |database: &Database| {
+            let target = self.target_of(database, target)?;
+            Ok::<_, ConfigError>((database.name.clone(), database.terms(&self.pool, &target)))
+        };
+        let databases = self.databases.iter().map(own).collect::<Result<_, _>>()?;
         let passwords = self.auth.passwords();
-        registry::Blueprint {
+        Ok(registry::Blueprint {
             config: self.pool.clone(),
-            target,
+            target: Arc::clone(target),
             databases,
             users: self.users.iter().map(|user| (user.name.clone(), user.own.clone())).collect(),
             logins: self.logins(&passwords),
@@ -97,7 +118,22 @@ impl Config {
             passwords,
             budget: Budget::new(self.connection_limits()),
             stats_period: self.admin.stats_period,
+        })
+    }
+
+    /// The server of a database: that of all, unless it has one of its own.
+    fn target_of(
+        &self,
+        database: &Database,
+        all: &Arc<Target>,
+    ) -> Result<Arc<Target>, ConfigError> {
+        if database.host.is_none() && database.port.is_none() {
+            return Ok(Arc::clone(all));
         }
+        let mut server = self.server.clone();
+        server.host = database.host.clone().unwrap_or(server.host);
+        server.port = database.port.unwrap_or(server.port);
+        Target::new(&server).map(Arc::new).map_err(unusable)
     }
 
     /// A password that is not given beside the user may be among those of clients.

@@ -26,9 +26,15 @@ pub enum Count {
     QueryUs,
     /// Microseconds in which clients waited for a server connection.
     WaitUs,
+    /// Named statements that clients prepared.
+    ClientParses,
+    /// Named statements that were prepared on server connections.
+    ServerParses,
+    /// Uses of named statements.
+    Binds,
 }
 
-const COUNTS: usize = Count::WaitUs as usize + 1;
+const COUNTS: usize = Count::Binds as usize + 1;
 
 /// The counters of one database on one worker.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@
 //! its other connections hold them, and would wait for itself. Must not know servers.
 
 use crate::backend::statement::Interner;
+use crate::pool::counters::Count;
 use crate::router::command::deallocated;
 use crate::router::names::name_uses;
 use crate::session::client::Client;
@@ -93,6 +94,7 @@ fn apply(client: &mut Client, change: Change) -> &'static [u8] {
         Change::Parse(name, named) => {
             statements.parse(&name, named);
             statements.settle();
+            client.counters.add(Count::ClientParses, 1);
             &PARSE_COMPLETE
         }
         Change::Close(name) => {

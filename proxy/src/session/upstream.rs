@@ -9,6 +9,7 @@ use crate::backend::server::{Server, prepare};
 use crate::backend::settings::SEARCH_PATH;
 use crate::backend::statement::{Interner, Statement};
 use crate::pool::PoolMode;
+use crate::pool::counters::Count;
 use crate::router::command::{deallocated, ends_transaction, ends_with_reset_all, reset, resets};
 use crate::router::holds::Holds;
 use crate::router::names::name_uses;
@@ -328,12 +329,13 @@ impl Upstream<'_> {
         if fails && self.server.prepared.touch(statement.id) {
             return self.parse_again(buffer, message, &statement);
         }
+        self.client.counters.add(Count::ClientParses, 1);
         self.client.statements.parse(name, named);
         if self.server.prepared.touch(statement.id) {
             return self.answer(buffer, message, LocalReply::ParseComplete);
         }
         self.server.up.skip(buffer, message.present);
-        prepare(self.server, &statement, Owed::forward(Expect::Parse(Some(statement.id))));
+        self.prepare(&statement, Owed::forward(Expect::Parse(Some(statement.id))));
     }
 
     /// The name is taken: the server says so itself (42P05), being sent a name that is taken there too. It says first
@@ -399,6 +401,7 @@ impl Upstream<'_> {
             }
             self.server.up.skip(buffer, len);
             self.ensure(&named.statement);
+            self.client.counters.add(Count::Binds, 1);
             self.owe(FrontendTag::Bind);
             let rest_len = message.header.message_len() - len;
             let out = self.server.up.outbox.writer();
@@ -491,6 +494,12 @@ impl Upstream<'_> {
     /// Makes sure that the server has the statement. The flow's run so far is in the outbox already.
     fn ensure(&mut self, statement: &Rc<Statement>) {
         let owed = Owed::swallow(Expect::Parse(Some(statement.id)));
-        prepare(self.server, statement, owed);
+        self.prepare(statement, owed);
+    }
+
+    fn prepare(&mut self, statement: &Rc<Statement>, owed: Owed) {
+        if prepare(self.server, statement, owed) {
+            self.client.counters.add(Count::ServerParses, 1);
+        }
     }
 }

@@ -262,3 +262,46 @@ async fn shutdown_ends_the_proxy_in_each_way() {
     assert!(proxy.wait().await.success());
     busy.read_to_end().await;
 }
+
+#[tokio::test]
+async fn kill_without_a_name_ends_the_clients_of_all_databases() {
+    let (cluster, database, proxy) = proxied_by(2).await;
+    let second = cluster.create_database().await;
+    let console = console(cluster, &proxy).await;
+    let mut clients = [proxy.raw(&database).await, proxy.raw(&second).await];
+    console.batch_execute("kill").await.unwrap();
+    for client in &mut clients {
+        assert_eq!(first_error(&client.read_to_end().await), "57P01");
+    }
+    console.batch_execute("resume").await.unwrap();
+    assert_serves(&proxy, &database).await;
+    assert_serves(&proxy, &second).await;
+}
+
+#[tokio::test]
+async fn several_commands_in_one_query_are_done_in_order_or_not_at_all() {
+    let (cluster, _, proxy) = proxied_by(1).await;
+    let login = proxy::login(&cluster.named("pgbouncer"));
+    let mut console = RawClient::login(proxy.port, &login).await;
+    let replies = console.query("/* a tool */ show version; pause; show state; resume;").await;
+    let tags: Vec<_> = replies.iter().map(|reply| char::from(reply.tag)).collect();
+    let shown: String = tags.iter().collect();
+    assert_eq!(shown, "TDCCTDDDCCZ", "{replies:?}");
+    let replies = console.query("pause; nonsense").await;
+    assert_eq!((first_error(&replies), replies.len()), ("42601", 2));
+    let (_, state) = table(&super::console(cluster, &proxy).await, "show state").await;
+    let active = state.iter().find(|row| row["key"] == "active").unwrap();
+    assert_eq!(active["value"], "yes", "nothing of a query that is not understood is done");
+}
+
+#[tokio::test]
+async fn what_hands_connections_over_in_pgbouncer_is_refused_with_what_does_it_here() {
+    let (cluster, _, proxy) = proxied_by(1).await;
+    let login = proxy::login(&cluster.named("pgbouncer"));
+    let mut console = RawClient::login(proxy.port, &login).await;
+    for (sql, hint) in [("suspend", "PAUSE"), ("SHOW FDS;", "--take-over")] {
+        let replies = console.query(sql).await;
+        assert_eq!(first_error(&replies), "0A000", "{sql}");
+        assert!(replies[0].field(b'H').unwrap().contains(hint), "{replies:?}");
+    }
+}

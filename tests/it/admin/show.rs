@@ -9,8 +9,8 @@ use crate::support::{
     backend_pid, create_role, first_error, proxied, proxied_by, run, status, value,
 };
 
-/// Columns of PgBouncer 1.23, in its order; ours may only follow them.
-const PGBOUNCER: [(&str, &str); 13] = [
+/// Columns of PgBouncer 1.25, in its order; ours may only follow them.
+const PGBOUNCER: [(&str, &str); 19] = [
     ("show version", "version"),
     ("show config", "key value default changeable"),
     ("show lists", "list items"),
@@ -19,15 +19,27 @@ const PGBOUNCER: [(&str, &str); 13] = [
     ("show mem", "name size used free memtotal"),
     (
         "show databases",
-        "name host port database force_user pool_size min_pool_size reserve_pool pool_mode \
-         max_connections current_connections paused disabled",
+        "name host port database force_user pool_size min_pool_size reserve_pool_size \
+         server_lifetime pool_mode load_balance_hosts max_connections current_connections \
+         max_client_connections current_client_connections paused disabled",
     ),
-    ("show users", "name pool_mode max_user_connections current_connections"),
+    (
+        "show users",
+        "name pool_size reserve_pool_size pool_mode max_user_connections current_connections \
+         max_user_client_connections current_client_connections",
+    ),
+    ("show peers", "peer_id host port pool_size"),
+    (
+        "show peer_pools",
+        "peer_id cl_active_cancel_req cl_waiting_cancel_req sv_active_cancel sv_login",
+    ),
+    ("show dns_hosts", "hostname ttl addrs"),
+    ("show dns_zones", "zonename serial count"),
     (
         "show pools",
         "database user cl_active cl_waiting cl_active_cancel_req cl_waiting_cancel_req sv_active \
          sv_active_cancel sv_being_canceled sv_idle sv_used sv_tested sv_login maxwait maxwait_us \
-         pool_mode",
+         pool_mode load_balance_hosts",
     ),
     (
         "show clients",
@@ -42,15 +54,31 @@ const PGBOUNCER: [(&str, &str); 13] = [
          prepared_statements id",
     ),
     (
+        "show sockets",
+        "type user database replication state addr port local_addr local_port connect_time \
+         request_time wait wait_us close_needed ptr link remote_pid tls application_name \
+         prepared_statements id recv_pos pkt_pos pkt_remain send_pos send_remain pkt_avail \
+         send_avail",
+    ),
+    (
+        "show active_sockets",
+        "type user database replication state addr port local_addr local_port connect_time \
+         request_time wait wait_us close_needed ptr link remote_pid tls application_name \
+         prepared_statements id recv_pos pkt_pos pkt_remain send_pos send_remain pkt_avail \
+         send_avail",
+    ),
+    (
         "show stats",
         "database total_server_assignment_count total_xact_count total_query_count total_received \
-         total_sent total_xact_time total_query_time total_wait_time avg_server_assignment_count \
-         avg_xact_count avg_query_count avg_recv avg_sent avg_xact_time avg_query_time avg_wait_time",
+         total_sent total_xact_time total_query_time total_wait_time total_client_parse_count \
+         total_server_parse_count total_bind_count avg_server_assignment_count avg_xact_count \
+         avg_query_count avg_recv avg_sent avg_xact_time avg_query_time avg_wait_time \
+         avg_client_parse_count avg_server_parse_count avg_bind_count",
     ),
     (
         "show stats_totals",
         "database server_assignment_count xact_count query_count bytes_received bytes_sent xact_time \
-         query_time wait_time",
+         query_time wait_time client_parse_count server_parse_count bind_count",
     ),
 ];
 
@@ -64,7 +92,7 @@ async fn tables_have_the_columns_of_pgbouncer() {
         assert!(names.len() >= expected.len(), "{sql}: {names:?}");
         assert_eq!(names[..expected.len()], expected, "{sql}");
     }
-    for sql in ["show help", "show stats_averages", "show sockets", "show pins", "show prepared"] {
+    for sql in ["show help", "show stats_averages", "show pins", "show prepared"] {
         let (names, _) = table(&console, sql).await;
         assert!(!names.is_empty(), "{sql}");
     }
@@ -206,6 +234,12 @@ async fn clients_show_their_application_and_their_statements() {
     assert_eq!(shown["prepared_statements"], "1");
     let statement = row_of_prepared(&console, &database.name).await;
     assert_eq!(statement, "select $1::int + 40");
+    let other = harness::database::connect(&config).await;
+    let again = other.prepare("select $1::int + 40").await.unwrap();
+    other.query_one(&again, &[&3]).await.unwrap();
+    let stats = row_of(&console, "show stats", &database).await;
+    let counts = ["total_client_parse_count", "total_server_parse_count", "total_bind_count"];
+    assert_eq!(counts.map(|name| &*stats[name]), ["2", "1", "2"]);
 }
 
 async fn row_of_prepared(console: &tokio_postgres::Client, database: &str) -> String {
@@ -238,7 +272,7 @@ async fn psql_and_prepared_statements_of_drivers_reach_the_console() {
         .await;
     assert_eq!(finished.stderr, "", "psql warns of nothing");
     let text = finished.stdout;
-    assert!(text.contains("PgBouncer 1.23") && text.contains("cl_active"), "{text}");
+    assert!(text.contains("PgBouncer 1.25") && text.contains("cl_active"), "{text}");
 
     let console = console(cluster, &proxy).await;
     let rows = console.query("show pools", &[]).await.unwrap();
@@ -256,7 +290,7 @@ async fn an_unknown_command_is_refused_and_the_console_goes_on() {
     let login = proxy::login(&cluster.named("taskmaster_admin"));
     let mut console = RawClient::login(proxy.port, &login).await;
     for sql in
-        ["select 1", "show me", "drop table x", "pause a b c", "\u{1}", "show pools; show stats"]
+        ["select 1", "show me", "drop table x", "pause a b c", "\u{1}", "show pools; show it"]
     {
         let replies = console.query(sql).await;
         assert_eq!((first_error(&replies), status(&replies)), ("42601", "I"), "{sql}");

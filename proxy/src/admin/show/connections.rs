@@ -13,7 +13,7 @@ use crate::pool::snapshot::{Activity, ClientView, ServerView, Snapshot};
 
 use Kind::{Int, Text};
 
-/// As PgBouncer 1.23 has them. `ptr` and `link` are the two numbers by which a connection and its counterpart are
+/// As PgBouncer 1.25 has them. `ptr` and `link` are the two numbers by which a connection and its counterpart are
 /// found in the other table: the process id that the client was told, and that of the backend.
 pub(super) const CONNECTION: &[Column] = &[
     ("type", Text),
@@ -39,6 +39,9 @@ pub(super) const CONNECTION: &[Column] = &[
     ("id", Int),
 ];
 
+/// Where the state stands in a row.
+const STATE: usize = 4;
+
 /// Why a client keeps its server connection between transactions, and since when.
 pub(super) const PIN: &[Column] = &[("pin_reason", Text), ("pinned_since", Text)];
 
@@ -59,19 +62,43 @@ pub(super) fn servers(snapshots: &[Snapshot]) -> Vec<Row> {
     pools::all(snapshots).flat_map(of_pool).collect()
 }
 
+/// What PgBouncer says of a socket's buffers. Here a socket has one while there is something to read.
+const BUFFERS: &[Column] = &[
+    ("recv_pos", Int),
+    ("pkt_pos", Int),
+    ("pkt_remain", Int),
+    ("send_pos", Int),
+    ("send_remain", Int),
+    ("pkt_avail", Int),
+    ("send_avail", Int),
+];
+
+pub(super) fn socket_columns() -> Vec<Column> {
+    [CONNECTION, BUFFERS, PIN, SERVES].concat()
+}
+
 /// Both, each with the other's columns empty.
-pub(super) fn sockets(snapshots: &[Snapshot]) -> Vec<Row> {
+pub(super) fn sockets(snapshots: &[Snapshot], is_shown: impl Fn(Activity) -> bool) -> Vec<Row> {
     let blank = |columns: &[Column]| vec![Value::Null; columns.len()];
+    // Their states say which end they are of.
+    let of = |end: &str, mut row: Row| {
+        if let Some(Value::Text(state)) = row.get_mut(STATE) {
+            state.insert_str(0, end);
+        }
+        row
+    };
     let mut rows = Vec::new();
     for pool in pools::all(snapshots) {
-        let clients = pool.clients.iter();
-        rows.extend(
-            clients.map(|view| [client(&pool.key, view), pin(view), blank(SERVES)].concat()),
-        );
-        let servers = pool.servers.iter();
-        rows.extend(
-            servers.map(|view| [server(&pool.key, view), blank(PIN), serves(view)].concat()),
-        );
+        let clients = pool.clients.iter().filter(|view| is_shown(view.activity));
+        rows.extend(clients.map(|view| {
+            let row = of("cl_", client(&pool.key, view));
+            [row, blank(BUFFERS), pin(view), blank(SERVES)].concat()
+        }));
+        let servers = pool.servers.iter().filter(|view| is_shown(view.activity));
+        rows.extend(servers.map(|view| {
+            let row = of("sv_", server(&pool.key, view));
+            [row, blank(BUFFERS), blank(PIN), serves(view)].concat()
+        }));
     }
     rows
 }

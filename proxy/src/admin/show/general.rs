@@ -11,9 +11,9 @@ use crate::pool::snapshot::{PoolView, Snapshot};
 
 use Kind::{Int, Text};
 
-/// What watches PgBouncer reads its version from here; the console follows that of 1.23.
+/// What watches PgBouncer reads its version from here; the console follows that of 1.25.
 pub(super) const VERSION: &str =
-    concat!("PgBouncer 1.23.1 compatible (taskmaster ", env!("CARGO_PKG_VERSION"), ")");
+    concat!("PgBouncer 1.25.1 compatible (taskmaster ", env!("CARGO_PKG_VERSION"), ")");
 
 /// As PgBouncer has them.
 pub(super) const CONFIG: [Column; 4] =
@@ -23,10 +23,32 @@ pub(super) const CONFIG: [Column; 4] =
 pub(super) const MEMORY: [Column; 5] =
     [("name", Text), ("size", Int), ("used", Int), ("free", Int), ("memtotal", Int)];
 
+/// As PgBouncer has them.
+pub(super) const PEERS: [Column; 4] =
+    [("peer_id", Int), ("host", Text), ("port", Int), ("pool_size", Int)];
+
+/// As PgBouncer has them.
+pub(super) const PEER_POOLS: [Column; 5] = [
+    ("peer_id", Int),
+    ("cl_active_cancel_req", Int),
+    ("cl_waiting_cancel_req", Int),
+    ("sv_active_cancel", Int),
+    ("sv_login", Int),
+];
+
+/// As PgBouncer has them.
+pub(super) const DNS_HOSTS: [Column; 3] = [("hostname", Text), ("ttl", Int), ("addrs", Text)];
+
+/// As PgBouncer has them.
+pub(super) const DNS_ZONES: [Column; 3] = [("zonename", Text), ("serial", Int), ("count", Int)];
+
 const HELP: [(&str, &str); 15] = [
     ("SHOW HELP|VERSION|CONFIG|STATE|LISTS|MEM", "the proxy itself"),
     ("SHOW DATABASES|USERS|POOLS", "what clients use and how much of it"),
-    ("SHOW CLIENTS|SERVERS|SOCKETS", "each connection; why a client keeps its server connection"),
+    (
+        "SHOW CLIENTS|SERVERS|SOCKETS|ACTIVE_SOCKETS",
+        "each connection; why a client keeps its server connection",
+    ),
     ("SHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS|PINS", "what was counted"),
     ("SHOW PREPARED_STATEMENTS", "the statements that clients share"),
     ("PAUSE [db]", "let requests queue up; done once no server connection is left"),
@@ -34,7 +56,7 @@ const HELP: [(&str, &str); 15] = [
     ("RECONNECT [db]", "replace server connections as they become free"),
     ("WAIT_CLOSE [db]", "wait until RECONNECT has replaced them"),
     ("DISABLE db / ENABLE db", "refuse newcomers / let them in again"),
-    ("KILL db", "end all clients and server connections of a database, and pause it"),
+    ("KILL [db]", "end all clients and server connections, and pause until RESUME"),
     ("KILL_CLIENT id", "end one client"),
     ("RELOAD", "read the configuration again; what was SET is forgotten"),
     ("SET key = value", "change a setting until RELOAD; SHOW CONFIG lists them"),

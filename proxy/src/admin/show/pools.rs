@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::admin::Config;
 use crate::admin::table::{Column, Kind, Row, row};
-use crate::pool::PoolMode;
 use crate::pool::snapshot::{DatabaseView, PoolView, Snapshot};
+use crate::pool::{PoolKey, PoolMode};
 
 use Kind::{Int, Text};
 
-/// As PgBouncer 1.23 has them.
-pub(super) const POOLS: [Column; 16] = [
+/// As PgBouncer 1.25 has them.
+pub(super) const POOLS: [Column; 17] = [
     ("database", Text),
     ("user", Text),
     ("cl_active", Int),
@@ -27,11 +27,12 @@ pub(super) const POOLS: [Column; 16] = [
     ("maxwait", Int),
     ("maxwait_us", Int),
     ("pool_mode", Text),
+    ("load_balance_hosts", Text),
 ];
 
-/// As PgBouncer 1.23 has them, then how the proxy knows what sessions hold: by the reports of the extension or by the
-/// text of statements; none while there is no server connection.
-pub(super) const DATABASES: [Column; 14] = [
+/// As PgBouncer 1.25 has them; then how the proxy knows what sessions hold, by the reports of the extension or by the
+/// text of statements, none while there is no server connection; then the reserve by the name it had up to 1.23.
+pub(super) const DATABASES: [Column; 19] = [
     ("name", Text),
     ("host", Text),
     ("port", Int),
@@ -39,21 +40,30 @@ pub(super) const DATABASES: [Column; 14] = [
     ("force_user", Text),
     ("pool_size", Int),
     ("min_pool_size", Int),
-    ("reserve_pool", Int),
+    ("reserve_pool_size", Int),
+    ("server_lifetime", Int),
     ("pool_mode", Text),
+    ("load_balance_hosts", Text),
     ("max_connections", Int),
     ("current_connections", Int),
+    ("max_client_connections", Int),
+    ("current_client_connections", Int),
     ("paused", Int),
     ("disabled", Int),
     ("session_state_by", Text),
+    ("reserve_pool", Int),
 ];
 
-/// As PgBouncer 1.23 has them, then what the console lets the user do.
-pub(super) const USERS: [Column; 5] = [
+/// As PgBouncer 1.25 has them, then what the console lets the user do.
+pub(super) const USERS: [Column; 9] = [
     ("name", Text),
+    ("pool_size", Int),
+    ("reserve_pool_size", Int),
     ("pool_mode", Text),
     ("max_user_connections", Int),
     ("current_connections", Int),
+    ("max_user_client_connections", Int),
+    ("current_client_connections", Int),
     ("console", Text),
 ];
 
@@ -71,11 +81,8 @@ pub(super) fn pools(snapshots: &[Snapshot]) -> Vec<Row> {
     all(snapshots).map(pool).collect()
 }
 
-pub(super) fn databases(snapshots: &[Snapshot]) -> Vec<Row> {
-    let mut connections: BTreeMap<&str, usize> = BTreeMap::new();
-    for pool in all(snapshots) {
-        *connections.entry(&pool.key.database).or_default() += servers_len(pool);
-    }
+pub(super) fn databases(snapshots: &[Snapshot], config: &Config) -> Vec<Row> {
+    let used = used(snapshots, |key| &key.database);
     let mut reporting: BTreeMap<&str, bool> = BTreeMap::new();
     for pool in all(snapshots).filter(|pool| pool.servers_active + pool.servers_idle > 0) {
         *reporting.entry(&pool.key.database).or_default() |= pool.servers_reporting > 0;
@@ -84,31 +91,64 @@ pub(super) fn databases(snapshots: &[Snapshot]) -> Vec<Row> {
     for database in snapshots.iter().flat_map(|snapshot| &snapshot.databases) {
         views.entry(&database.name).or_insert(database);
     }
-    let current = |name: &str| connections.get(name).copied().unwrap_or(0);
     let by = |name: &str| {
         reporting.get(name).map(|reports| if *reports { "extension" } else { "statements" })
     };
-    let row = |(name, view)| [database(view, current(name)), row![by(name)]].concat();
+    let row = |(name, view): (&str, &DatabaseView)| {
+        let used = used.get(name).copied().unwrap_or_default();
+        let max = config.clients_max_of(name);
+        [database(view, used, max), row![by(name), view.reserve]].concat()
+    };
     views.into_iter().map(row).collect()
 }
 
 pub(super) fn users(snapshots: &[Snapshot], config: &Config) -> Vec<Row> {
-    let mut connections: BTreeMap<&str, usize> = BTreeMap::new();
+    let used = used(snapshots, |key| &key.user);
+    let named = config.users.iter().chain(&config.stats_users).chain(config.single_users.keys());
+    let names: BTreeSet<&str> = used.keys().copied().chain(named.map(String::as_str)).collect();
+    names.into_iter().map(|name| user(name, used.get(name).copied(), config)).collect()
+}
+
+/// Clients and server connections.
+#[derive(Clone, Copy, Default)]
+struct Used {
+    clients: usize,
+    servers: usize,
+}
+
+fn used(snapshots: &[Snapshot], by: impl Fn(&PoolKey) -> &String) -> BTreeMap<&str, Used> {
+    let mut used: BTreeMap<&str, Used> = BTreeMap::new();
     for pool in all(snapshots) {
-        *connections.entry(&pool.key.user).or_default() += servers_len(pool);
+        let one = used.entry(by(&pool.key)).or_default();
+        one.clients += pool.clients_len;
+        one.servers += servers_len(pool);
     }
-    let named = config.users.iter().chain(&config.stats_users).map(String::as_str);
-    let names: BTreeSet<&str> = connections.keys().copied().chain(named).collect();
-    let row = |name: &str| {
-        let role = match config.role_of(name) {
-            Ok(crate::admin::Role::Admin) => Some("admin"),
-            Ok(crate::admin::Role::Stats) => Some("stats"),
-            Err(_) => None,
-        };
-        // No limit is 0, as in PgBouncer.
-        row![name, None::<&str>, 0_u32, connections.get(name).copied().unwrap_or(0), role]
+    used
+}
+
+fn user(name: &str, used: Option<Used>, config: &Config) -> Row {
+    let role = match config.role_of(name) {
+        Ok(crate::admin::Role::Admin) => Some("admin"),
+        Ok(crate::admin::Role::Stats) => Some("stats"),
+        Err(_) => None,
     };
-    names.into_iter().map(row).collect()
+    let (used, terms) = (used.unwrap_or_default(), config.user_terms(name));
+    row![
+        name,
+        terms.pool_max,
+        terms.reserve,
+        terms.mode.map(mode),
+        limit(terms.connections_max),
+        used.servers,
+        limit(terms.clients_max),
+        used.clients,
+        role,
+    ]
+}
+
+/// No limit is 0, as in PgBouncer.
+fn limit(most: Option<usize>) -> usize {
+    most.unwrap_or_default()
 }
 
 pub(super) fn prepared(snapshots: &[Snapshot]) -> Vec<Row> {
@@ -154,22 +194,27 @@ fn pool(pool: &PoolView) -> Row {
         pool.wait_max.as_secs(),
         pool.wait_max.subsec_micros(),
         mode(pool.mode),
+        None::<&str>,
     ]
 }
 
-fn database(view: &DatabaseView, connections: usize) -> Row {
+fn database(view: &DatabaseView, used: Used, clients_max: Option<usize>) -> Row {
     row![
         view.name.as_str(),
         view.host.as_str(),
         view.port,
         view.name_on_server.as_str(),
-        None::<&str>,
+        view.login.as_deref(),
         view.pool_max,
         view.pool_min,
-        0_u32,
+        view.reserve,
+        view.server_lifetime.as_secs(),
         mode(view.mode),
-        0_u32,
-        connections,
+        None::<&str>,
+        limit(view.connections_max),
+        used.servers,
+        limit(clients_max),
+        used.clients,
         view.is_paused,
         view.is_disabled,
     ]

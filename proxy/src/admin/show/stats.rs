@@ -17,7 +17,7 @@ enum Average {
 }
 
 /// What is shown of each database.
-const FIGURES: [(Count, Average); 8] = [
+const FIGURES: [(Count, Average); 11] = [
     (Count::Assignments, Average::PerSecond),
     (Count::Transactions, Average::PerSecond),
     (Count::Queries, Average::PerSecond),
@@ -26,10 +26,13 @@ const FIGURES: [(Count, Average); 8] = [
     (Count::TransactionUs, Average::PerEach(Count::Transactions)),
     (Count::QueryUs, Average::PerEach(Count::Queries)),
     (Count::WaitUs, Average::PerEach(Count::Assignments)),
+    (Count::ClientParses, Average::PerSecond),
+    (Count::ServerParses, Average::PerSecond),
+    (Count::Binds, Average::PerSecond),
 ];
 
-/// The figures' names in SHOW STATS. PgBouncer 1.23 calls the bytes by other names in each of its tables.
-const STATS: [&str; 16] = [
+/// The figures' names in SHOW STATS. PgBouncer 1.25 calls the bytes by other names in each of its tables.
+const STATS: [&str; 22] = [
     "total_server_assignment_count",
     "total_xact_count",
     "total_query_count",
@@ -38,6 +41,9 @@ const STATS: [&str; 16] = [
     "total_xact_time",
     "total_query_time",
     "total_wait_time",
+    "total_client_parse_count",
+    "total_server_parse_count",
+    "total_bind_count",
     "avg_server_assignment_count",
     "avg_xact_count",
     "avg_query_count",
@@ -46,10 +52,16 @@ const STATS: [&str; 16] = [
     "avg_xact_time",
     "avg_query_time",
     "avg_wait_time",
+    "avg_client_parse_count",
+    "avg_server_parse_count",
+    "avg_bind_count",
 ];
 
+/// What PgBouncer called the count of queries up to 1.7; the exporter that Debian ships still asks for it.
+const REQUESTS: Column = ("total_requests", Int);
+
 /// The figures' names in SHOW STATS_TOTALS and SHOW STATS_AVERAGES.
-const HALVES: [&str; 8] = [
+const HALVES: [&str; 11] = [
     "server_assignment_count",
     "xact_count",
     "query_count",
@@ -58,10 +70,13 @@ const HALVES: [&str; 8] = [
     "xact_time",
     "query_time",
     "wait_time",
+    "client_parse_count",
+    "server_parse_count",
+    "bind_count",
 ];
 
 /// The figures' names in SHOW TOTALS.
-const TOTALS: [&str; 16] = [
+const TOTALS: [&str; 22] = [
     "total_server_assignment_count",
     "total_xact_count",
     "total_query_count",
@@ -70,6 +85,9 @@ const TOTALS: [&str; 16] = [
     "total_xact_time",
     "total_query_time",
     "total_wait_time",
+    "total_client_parse_count",
+    "total_server_parse_count",
+    "total_bind_count",
     "avg_server_assignment_count",
     "avg_xact_count",
     "avg_query_count",
@@ -78,6 +96,9 @@ const TOTALS: [&str; 16] = [
     "avg_xact_time",
     "avg_query_time",
     "avg_wait_time",
+    "avg_client_parse_count",
+    "avg_server_parse_count",
+    "avg_bind_count",
 ];
 
 /// How often clients were found to keep their server connections, by reason. PgBouncer has no such table.
@@ -116,7 +137,7 @@ impl Sum {
 }
 
 pub(super) fn all_columns() -> Vec<Column> {
-    with_database(&STATS)
+    [with_database(&STATS), vec![REQUESTS]].concat()
 }
 
 /// Of SHOW STATS_TOTALS and SHOW STATS_AVERAGES.
@@ -125,7 +146,10 @@ pub(super) fn half_columns() -> Vec<Column> {
 }
 
 pub(super) fn all(snapshots: &[Snapshot]) -> Vec<Row> {
-    by_database(snapshots, |sum| sum.totals().chain(sum.averages()).collect())
+    by_database(snapshots, |sum| {
+        let requests = sum.totals.get(Count::Queries);
+        sum.totals().chain(sum.averages()).chain([requests]).collect()
+    })
 }
 
 pub(super) fn totals_by_database(snapshots: &[Snapshot]) -> Vec<Row> {
