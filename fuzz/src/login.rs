@@ -12,7 +12,7 @@ use taskmaster_proxy::backend::secret::Password;
 use taskmaster_proxy::backend::target::{self, Target};
 use taskmaster_proxy::net::socket::{Peer, Socket};
 use taskmaster_proxy::net::tls::{SslMode, TlsPolicy};
-use taskmaster_proxy::session::auth::{Config, Credentials, User, authenticate};
+use taskmaster_proxy::session::auth::{Check, Config, Credentials, User, authenticate};
 use taskmaster_proxy::session::startup::{Handshake, handshake};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -67,7 +67,7 @@ struct Engine {
 impl Engine {
     fn new() -> Self {
         let password = Password::new("right".into());
-        let user = User { name: USER.into(), password: password.clone() };
+        let user = User { name: USER.into(), check: Check::Password(password.clone()) };
         let target = Target::new(&target::Config {
             host: "/nowhere".into(),
             ssl_mode: SslMode::Disable,

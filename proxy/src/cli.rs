@@ -3,6 +3,7 @@
 //! Reads arguments and hands over. Must not know how anything is done.
 
 mod error;
+mod import;
 mod limits;
 mod logging;
 mod migrate;
@@ -34,6 +35,8 @@ enum Verb {
     Serve(ServeArgs),
     /// Apply, revert or list the schema's steps
     Migrate(MigrateArgs),
+    /// Write a configuration from PgBouncer's, and say what could not be carried over (exit code 3)
+    ImportPgbouncer(ImportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +77,19 @@ struct MigrateArgs {
     config: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct ImportArgs {
+    /// PgBouncer's configuration
+    #[arg(default_value = "/etc/pgbouncer/pgbouncer.ini")]
+    ini: PathBuf,
+    /// The file to write; passwords go into files in a directory beside it [default: standard output, without passwords]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Overwrite what is there
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum Direction {
     /// Apply what is pending
@@ -106,6 +122,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CliError
         Verb::Up(arguments) => up::run(arguments),
         Verb::Serve(arguments) => serve::run(&arguments),
         Verb::Migrate(arguments) => migrate::run(&arguments),
+        Verb::ImportPgbouncer(arguments) => import::run(&arguments),
     }
 }
 
@@ -135,6 +152,7 @@ mod tests {
             "taskmaster migrate up --to 3 --config taskmaster.toml",
             "taskmaster migrate --config taskmaster.toml down --to 0",
             "taskmaster migrate status",
+            "taskmaster import-pgbouncer pgbouncer.ini --out taskmaster.toml --force",
         ];
         for line in lines {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -101,6 +101,10 @@ pub struct Database {
     pub name: String,
     /// The name on the server, when it is another.
     pub dbname: Option<String>,
+    /// The host of its server, when it is another than `server.host`.
+    pub host: Option<String>,
+    /// The port of its server, when it is another than `server.port`.
+    pub port: Option<u16>,
     /// As whom all its server connections log in; none is each as its client.
     pub login: Option<Login>,
     /// What its pools are like.

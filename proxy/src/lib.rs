@@ -23,4 +23,6 @@ pub mod config;
 
 pub mod embedded;
 
+pub mod import;
+
 pub mod cli;

@@ -19,6 +19,8 @@ pub struct ProxyConfig {
     pub arguments: Vec<String>,
     /// Where the file and its secrets are, and the working directory of the proxy.
     pub dir: PathBuf,
+    /// A file that is there already, in place of one of these settings.
+    written: Option<PathBuf>,
 }
 
 impl ProxyConfig {
@@ -26,7 +28,7 @@ impl ProxyConfig {
     pub fn new(cluster: &Cluster) -> Self {
         let dir = run_dir::fresh_dir("proxy");
         let (environment, arguments) = (Vec::new(), Vec::new());
-        let mut config = Self { root: Table::new(), environment, arguments, dir };
+        let mut config = Self { root: Table::new(), environment, arguments, dir, written: None };
         let password_file = config.write_secret("password", cluster.password);
         config
             .set("listen.host", "127.0.0.1")
@@ -36,8 +38,21 @@ impl ProxyConfig {
             .set("server.ssl_mode", "disable")
             .set("auth.user", cluster.superuser)
             .set("auth.password_file", path_text(&password_file))
-            .set("log.format", "json");
+            .set("log.format", "json")
+            // On a busy machine a login may take long.
+            .set("listen.login_timeout_ms", 120_000);
         config
+    }
+
+    /// The file at `path` as it is.
+    ///
+    /// # Panics
+    /// When the path names no file in a directory.
+    pub fn of_file(path: &Path) -> Self {
+        let dir = path.parent().expect("a file in a directory").to_owned();
+        let (environment, arguments) = (Vec::new(), Vec::new());
+        let written = Some(path.to_owned());
+        Self { root: Table::new(), environment, arguments, dir, written }
     }
 
     /// Sets `table.key` (any depth) to `value`.
@@ -100,6 +115,9 @@ impl ProxyConfig {
 
     /// Writes the file and returns where it is.
     pub fn write(&self) -> PathBuf {
+        if let Some(path) = &self.written {
+            return path.clone();
+        }
         let text = toml::to_string(&self.root).expect("a table of plain values");
         self.write_secret("taskmaster.toml", &text)
     }

@@ -15,6 +15,7 @@ mod floods;
 mod fuzz_corpus;
 mod harness_cluster;
 mod health;
+mod import;
 mod leak_hunt;
 mod limits;
 mod login_order;

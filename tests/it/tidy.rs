@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["session", "admin", "http", "monitor"],
     &["listener"],
     &["config"],
-    &["embedded"],
+    &["embedded", "import"],
     &["tunnel"],
     &["cli"],
     &["main"],

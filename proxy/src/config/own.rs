@@ -81,9 +81,12 @@ fn once<'a>(
 fn database(read: &Reader<'_>, at: &str, raw: &raw::Database) -> Result<Database, ConfigError> {
     let key = |name: &str| format!("{at}.{name}");
     let name = read.text(&key("name"), raw.name.as_ref())?;
+    let port = raw.port.map(|port| read.count(&key("port"), Some(port), 5432, 1..=65_535));
     Ok(Database {
         name: name.ok_or_else(|| missing(&key("name")))?,
         dbname: read.text(&key("dbname"), raw.dbname.as_ref())?,
+        host: read.text(&key("host"), raw.host.as_ref())?,
+        port: port.transpose()?,
         login: login(read, at, raw)?,
         own: overrides(read, at, &given!(raw))?,
         limits: limits(read, at, &given!(raw))?,

@@ -171,6 +171,8 @@ section! {
     Database {
         name: Option<String>,
         dbname: Option<String>,
+        host: Option<String>,
+        port: Option<i64>,
         user: Option<String>,
         password: Option<Hidden>,
         password_file: Option<String>,

@@ -199,26 +199,26 @@ fn logins(
         let key = format!("auth.users[{at}]");
         let name = read.text(&format!("{key}.name"), user.name.as_ref())?;
         let name = name.ok_or_else(|| missing(&format!("{key}.name")))?;
-        let known = known(read, &key, user)?;
+        let check = check(read, &key, user)?;
         if !names.insert(name.clone()) {
             return Err(read.refuse(&format!("{key}.name"), &name, "give each user once"));
         }
-        logins.push(auth::User { name, known });
+        logins.push(auth::User { name, check });
     }
     Ok(logins)
 }
 
 /// A password, or what PostgreSQL keeps of one.
-fn known(read: &Reader<'_>, at: &str, raw: &raw::Login) -> Result<auth::Known, ConfigError> {
+fn check(read: &Reader<'_>, at: &str, raw: &raw::Login) -> Result<auth::Check, ConfigError> {
     let (password_key, verifier_key) = (format!("{at}.password"), format!("{at}.verifier"));
     let password =
         read.password(&password_key, raw.password.as_ref(), raw.password_file.as_ref())?;
     let verifier =
         read.password(&verifier_key, raw.verifier.as_ref(), raw.verifier_file.as_ref())?;
     match (password, verifier) {
-        (Some(password), None) => Ok(auth::Known::Password(password)),
+        (Some(password), None) => Ok(auth::Check::Password(password)),
         (None, Some(text)) => {
-            auth::Known::verifier(text.reveal().to_owned()).ok_or_else(|| ConfigError::Conflict {
+            auth::Check::verifier(text.reveal().to_owned()).ok_or_else(|| ConfigError::Conflict {
                 what: format!("{verifier_key} is neither SCRAM-SHA-256$... nor md5..."),
                 remedy: "give what pg_authid.rolpassword holds, or the password".to_owned(),
             })

@@ -227,7 +227,7 @@ fn logins_are_given_by_password_or_by_verifier_and_nobody_need_be_asked() {
     let text = format!("[auth]\nuser = ''\n[[auth.users]]\nname = 'a'\nverifier = '{md5}'");
     let config = parse(&text).unwrap();
     assert_eq!(config.auth.user, None);
-    assert!(matches!(config.auth.users[0].known, auth::Known::Verifier(_)));
+    assert!(matches!(config.auth.users[0].check, auth::Check::Verifier(_)));
     assert!(!format!("{config:?}").contains(md5));
     for (text, expected) in [
         ("name = 'a'\nverifier = 'plain'", "neither SCRAM-SHA-256"),

@@ -15,7 +15,7 @@ use crate::backend::secret::Secret;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::stream::ClientStream;
 use crate::session::auth::credentials::Credential;
-pub use crate::session::auth::credentials::{Config, Credentials, Known, User};
+pub use crate::session::auth::credentials::{Check, Config, Credentials, User};
 use crate::session::auth::exchange::{Proof, prove_md5, prove_scram};
 pub use crate::session::auth::lookup::LookupError;
 use crate::session::auth::response::ResponseError;

@@ -335,7 +335,8 @@ impl Upstream<'_> {
             return self.answer(buffer, message, LocalReply::ParseComplete);
         }
         self.server.up.skip(buffer, message.present);
-        self.prepare(&statement, Owed::forward(Expect::Parse(Some(statement.id))));
+        prepare(self.server, &statement, Owed::forward(Expect::Parse(Some(statement.id))));
+        self.client.counters.add(Count::ServerParses, 1);
     }
 
     /// The name is taken: the server says so itself (42P05), being sent a name that is taken there too. It says first
@@ -493,13 +494,7 @@ impl Upstream<'_> {
 
     /// Makes sure that the server has the statement. The flow's run so far is in the outbox already.
     fn ensure(&mut self, statement: &Rc<Statement>) {
-        let owed = Owed::swallow(Expect::Parse(Some(statement.id)));
-        self.prepare(statement, owed);
-    }
-
-    fn prepare(&mut self, statement: &Rc<Statement>, owed: Owed) {
-        if prepare(self.server, statement, owed) {
-            self.client.counters.add(Count::ServerParses, 1);
-        }
+        let due = Owed::swallow(Expect::Parse(Some(statement.id)));
+        self.client.counters.add(Count::ServerParses, prepare(self.server, statement, due).into());
     }
 }

@@ -39,17 +39,17 @@ async fn pause_waits_for_transactions_and_requests_queue_until_resume() {
 
 #[tokio::test]
 async fn a_request_that_queues_behind_a_pause_times_out_as_configured() {
-    let (cluster, database, proxy) = proxied(|config| {
-        config.set("pool.max", 2).set("pool.acquire_timeout_ms", 200);
-    })
-    .await;
+    let (cluster, database, proxy) = proxied_by(2).await;
     let console = console(cluster, &proxy).await;
     let mut client = proxy.raw(&database).await;
     client.query("select 1").await;
+    // Only now: the first connection may take longer.
+    console.batch_execute("set pool.acquire_timeout_ms = 200").await.unwrap();
     console.batch_execute("pause").await.unwrap();
     let (_, state) = table(&console, "show state").await;
     assert!(state.iter().any(|row| row["key"] == "paused" && row["value"] == "yes"), "{state:?}");
     assert_eq!(first_error(&client.query("select 1").await), "53300");
+    console.batch_execute("set pool.acquire_timeout_ms = 30000").await.unwrap();
     console.batch_execute("resume").await.unwrap();
     assert_eq!(client.query_value("select 'back'").await, "back");
 }

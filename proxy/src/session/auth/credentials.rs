@@ -49,20 +49,20 @@ pub struct Config {
 pub struct User {
     /// The role.
     pub name: String,
-    /// What is known of it.
-    pub known: Known,
+    /// What its proof is checked against.
+    pub check: Check,
 }
 
-/// What is known of a login.
+/// What is given to check a login against.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum Check {
     /// Its password, also towards the server.
     Password(Password),
     /// `SCRAM-SHA-256$...` or `md5...`, as in `pg_authid`: the client's proof then logs in to a server that keeps the same.
     Verifier(Password),
 }
 
-impl Known {
+impl Check {
     /// Takes a text for what PostgreSQL keeps of a password. None when it is not of that form.
     pub fn verifier(text: String) -> Option<Self> {
         Verifier::parse(&text).map(|_| Self::Verifier(Password::new(text)))
@@ -83,9 +83,9 @@ impl Config {
     /// The passwords that are given, by user.
     pub fn passwords(&self) -> HashMap<String, Password> {
         let asker = self.user.clone().zip(self.password.clone());
-        let others = self.users.iter().filter_map(|user| match &user.known {
-            Known::Password(password) => Some((user.name.clone(), password.clone())),
-            Known::Verifier(_) => None,
+        let others = self.users.iter().filter_map(|user| match &user.check {
+            Check::Password(password) => Some((user.name.clone(), password.clone())),
+            Check::Verifier(_) => None,
         });
         asker.into_iter().chain(others).collect()
     }
@@ -94,7 +94,7 @@ impl Config {
         let asker = self.user.clone().zip(self.password.clone());
         let asker = asker.map(|(name, password)| (name, Arc::new(Credential::of(password))));
         let others = self.users.iter().filter_map(|user| {
-            user.known.credential().map(|known| (user.name.clone(), Arc::new(known)))
+            user.check.credential().map(|known| (user.name.clone(), Arc::new(known)))
         });
         asker.into_iter().chain(others).collect()
     }

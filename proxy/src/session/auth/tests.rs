@@ -38,7 +38,7 @@ fn credentials(users: Vec<User>) -> Credentials {
 fn alice() -> Credentials {
     credentials(vec![User {
         name: "alice".into(),
-        known: Known::Password(Password::new("right".into())),
+        check: Check::Password(Password::new("right".into())),
     }])
 }
 
