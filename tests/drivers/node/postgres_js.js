@@ -177,8 +177,14 @@ async function cancel(sql, say, number, table) {
   const query = sql.unsafe(`select pg_sleep(600) /* ${table} */`);
   const outcome = state(query);
   await untilRunning(table);
+  // The driver keeps to itself when the server has closed the connection that carried the request. Until then
+  // its second signal may hit the next query.
+  const { canceller } = query;
+  let closed;
+  query.canceller = (own) => { closed = canceller(own); };
   query.cancel();
   say(await outcome);
+  await closed;
   say(await sql`select 'lives' as it`);
 }
 

@@ -100,8 +100,12 @@ async function cancel(client, say, number, table) {
   });
   client.query(query);
   await untilRunning(table);
-  new pg.Client({ ssl }).cancel(client, query);
+  const canceller = new pg.Client({ ssl });
+  const closed = new Promise((resolve) => { canceller.connection.once('end', resolve); });
+  canceller.cancel(client, query);
   say(await outcome);
+  // Until the server has closed this connection, its second signal may hit the next query.
+  await closed;
   say(await rows(client.query("select 'lives' as it")));
 }
 

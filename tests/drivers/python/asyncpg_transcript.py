@@ -196,7 +196,11 @@ async def cancels(connection, number, table, watcher):
     yield await connection.fetchval("select 'lives'")
     task = asyncio.create_task(state(connection.execute(query)))
     await until_running(watcher, table)
-    sql = "select count(pg_cancel_backend(pid)) from pg_stat_activity where query = $1"
+    # A connection that ran this before and is idle now keeps the text, and may serve somebody else.
+    sql = (
+        "select count(pg_cancel_backend(pid)) from pg_stat_activity "
+        "where wait_event = 'PgSleep' and query = $1"
+    )
     await watcher.execute(sql, query)
     yield await task
     async with connection.transaction():

@@ -3,13 +3,15 @@
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, pin_mut};
 use harness::wait;
+use tokio::net::TcpStream;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{CLIENTS, Place};
-use crate::support::value;
+use crate::support::{cancel as cancel_query, value};
 
 /// The transcripts of all clients, in the order of their numbers.
 pub(super) async fn transcripts(place: Place, tls: MakeRustlsConnect) -> String {
@@ -57,7 +59,7 @@ async fn transcript(place: Place, tls: MakeRustlsConnect, number: u32) -> String
     transaction(&client, &table, &mut seen).await;
     copy(&client, &table, &mut seen).await;
     let watcher = connect(&place, place.server_port, tls.clone()).await;
-    cancel(client, &watcher, &table, tls, &mut seen).await;
+    cancel(client, &watcher, &place, tls, &mut seen).await;
     seen.text
 }
 
@@ -123,19 +125,21 @@ async fn copy(client: &Client, table: &str, seen: &mut Seen) {
 async fn cancel(
     client: Client,
     watcher: &Client,
-    table: &str,
-    tls: MakeRustlsConnect,
+    place: &Place,
+    mut tls: MakeRustlsConnect,
     seen: &mut Seen,
 ) {
     let token = client.cancel_token();
-    let sql = format!("select pg_sleep(600) /* {table} */");
+    let sql = format!("select pg_sleep(600) /* tokio{} */", seen.number);
     let query = tokio::spawn(async move { (client.batch_execute(&sql).await, client) });
     let running = format!(
         "select count(*) from pg_stat_activity where wait_event = 'PgSleep' \
-         and query like 'select pg_sleep(600) /* {table} */%'"
+         and query like 'select pg_sleep(600) /* tokio{} */%'",
+        seen.number
     );
     wait::until("the query runs", async || value(watcher, &running).await == "1").await;
-    token.cancel_query(tls).await.unwrap();
+    let tls = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut tls, "localhost").unwrap();
+    cancel_query(&token, place.port, tls).await;
     let (outcome, client) = wait::within("the cancelled query", query).await.unwrap();
     seen.state("cancelled", outcome);
     seen.say("lives", value(&client, "select 'lives'").await);
