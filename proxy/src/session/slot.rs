@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
-use crate::backend::dial::{BackendKey, send_cancel};
+use crate::backend::dial::send_cancel;
 use crate::backend::server::Server;
 use crate::backend::target::Target;
 use crate::backend::vitals::Vitals;
@@ -48,7 +48,6 @@ pub struct Slot {
 
 #[derive(Clone, Debug)]
 struct Serving {
-    key: Rc<BackendKey>,
     vitals: Rc<Vitals>,
     target: Arc<Target>,
 }
@@ -56,11 +55,8 @@ struct Serving {
 impl Slot {
     /// From now on a cancel request for this session goes to `server`.
     pub fn serve(&self, server: &Server) {
-        *self.serving.borrow_mut() = Some(Serving {
-            key: Rc::clone(&server.key),
-            vitals: Rc::clone(&server.vitals),
-            target: Arc::clone(&server.target),
-        });
+        *self.serving.borrow_mut() =
+            Some(Serving { vitals: Rc::clone(&server.vitals), target: Arc::clone(&server.target) });
     }
 
     /// From now on a cancel request for this session finds nothing to cancel.
@@ -73,7 +69,7 @@ impl Slot {
         self.ending.get()
     }
 
-    /// Has the task of `cx` woken when the session is told to end.
+    /// Has the task of `cx` woken when the session is told to end, and when a cancel request is no more under way.
     pub fn watch(&self, cx: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
@@ -84,9 +80,7 @@ impl Slot {
     /// Tells the session to end.
     pub fn end(&self) {
         self.ending.set(true);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.wake();
     }
 
     /// Has the session end at once, whatever it is doing.
@@ -123,17 +117,23 @@ impl Slot {
         poll_fn(ended).await;
     }
 
-    /// Passes a cancel request on. While it is under way the server connection serves no other client, and never again
-    /// when it is not known to have arrived: it may do so late.
+    /// Passes a cancel request on. While it is under way the server connection serves no other client, and is sent no
+    /// further request of this one. It is closed soon when the request may still arrive later.
     async fn cancel(&self) {
-        let Some(serving) = self.serving.borrow().clone() else { return };
-        let Serving { key, vitals, target } = serving;
+        let Some(Serving { vitals, target }) = self.serving.borrow().clone() else { return };
         vitals.cancels.set(vitals.cancels.get() + 1);
-        if let Err(error) = send_cancel(&target, &key).await {
+        if let Err(error) = send_cancel(&target, &vitals.key).await {
             tracing::debug!(%error, "a cancel request did not reach the server");
             vitals.close_needed.set(true);
         }
         vitals.cancels.set(vitals.cancels.get() - 1);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
     }
 }
 

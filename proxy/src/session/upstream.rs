@@ -29,7 +29,7 @@ const PARSE_LEN_MAX: usize = 16 * 1024 * 1024;
 pub enum Wish {
     /// Go on.
     Continue,
-    /// Wait with what it sent last until a RESET before it is over.
+    /// Wait with what it sent last until a RESET or a cancel request before it is over.
     Wait,
     /// It said goodbye.
     Leave,
@@ -129,10 +129,12 @@ impl Upstream<'_> {
     }
 
     /// What follows a RESET must meet the settings that the client's session goes back to; and a RESET is sent when
-    /// nothing is unanswered, so that its ReadyForQuery is known.
+    /// nothing is unanswered, so that its ReadyForQuery is known. What follows a cancelled query must not be hit too.
     fn keeps_back(&self, buffer: &Buffer, message: &Message) -> bool {
         let is_ready_owed = self.server.outstanding.is_ready_owed();
-        self.client.reset.keeps_back(is_ready_owed) || is_ready_owed && self.resets(buffer, message)
+        self.server.awaits_cancel()
+            || self.client.reset.keeps_back(is_ready_owed)
+            || is_ready_owed && self.resets(buffer, message)
     }
 
     fn resets(&self, buffer: &Buffer, message: &Message) -> bool {
