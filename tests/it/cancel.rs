@@ -207,6 +207,31 @@ async fn what_a_client_asked_for_that_left_the_queue_is_never_run() {
 }
 
 #[tokio::test]
+async fn a_cancel_request_ends_a_request_that_waits_for_a_server_connection() {
+    let (cluster, database, proxy) = proxied_by(1).await;
+    let console = proxy.connect(&cluster.named("pgbouncer")).await;
+    let mut holder = proxy.raw(&database).await;
+    holder.query("create table t (i int)").await;
+    let mut waiter = RawClient::connect(proxy.port).await;
+    let greeting = waiter.log_in(&harness::proxy::login(&database), &[]).await.unwrap();
+    let is = async |count: &str| waiting(&console, &database.name).await == count;
+    let insert = "insert into t values (1)";
+    let unnamed = [message::parse("", insert), message::bind("", &[]), message::execute("", 0)];
+    for request in [message::query(insert), [unnamed.concat(), message::sync()].concat()] {
+        holder.query("begin").await;
+        waiter.send(&request).await;
+        wait::until("it waits", async || is("1").await).await;
+        let cancel = [&16_u32.to_be_bytes()[..], &80_877_102_u32.to_be_bytes(), &greeting.key];
+        RawClient::connect(proxy.port).await.send(&cancel.concat()).await;
+        let replies = waiter.read_until_ready().await;
+        assert_eq!((first_error(&replies), status(&replies)), ("57014", "I"));
+        assert!(is("0").await);
+        holder.query("commit").await;
+        assert_eq!(waiter.query_value("select count(*) from t").await, "0");
+    }
+}
+
+#[tokio::test]
 async fn what_a_client_asked_for_before_it_said_goodbye_is_run_be_it_in_the_queue() {
     let (cluster, database, proxy) = proxied_by(1).await;
     let console = proxy.connect(&cluster.named("pgbouncer")).await;
