@@ -17,7 +17,7 @@ import uuid
 import asyncpg
 
 CLIENTS = int(os.environ["CLIENTS"])
-WAIT_S = 60
+WAIT_S = 300
 TLS = ssl.create_default_context(cafile=os.environ["PGSSLROOTCERT"])
 
 
@@ -138,6 +138,10 @@ async def session(connection, number, table, watcher):
     held = "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
     yield await connection.fetchval(held)
     yield await connection.fetchval("select pg_advisory_unlock($1)", number)
+    async with connection.transaction():
+        await connection.execute("create temp table own (n int) on commit drop")
+        await connection.execute("select pg_advisory_xact_lock($1)", number)
+        yield await connection.fetchval("select count(*) from own"), await connection.fetchval(held)
     yield await connection.fetchval(held)
     await connection.execute("prepare q as select 'by sql'")
     yield await connection.fetchval("execute q")
