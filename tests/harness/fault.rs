@@ -21,6 +21,8 @@ pub enum Mode {
     Stall,
     /// Passes bytes until the server has said something more, and stalls from then on.
     StallAfterReply,
+    /// Passes bytes, and keeps from each side that the other one has closed.
+    KeepOpen,
     /// Closes each new connection at once. Open ones go on.
     Refuse,
 }
@@ -177,6 +179,7 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared, 
             return;
         }
     }
+    let _ = orders.wait_for(|order| order.mode != Mode::KeepOpen).await;
 }
 
 /// One piece that a stall keeps.

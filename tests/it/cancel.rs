@@ -1,9 +1,10 @@
 //! CancelRequest ends the query of the client it names, and nobody else's.
 
-use harness::{Authority, message, proxy_config::path_text, raw::RawClient, wait};
+use harness::fault::Mode;
+use harness::{Authority, Fault, message, proxy_config::path_text, raw::RawClient, wait};
 use tokio_postgres::{Client, NoTls};
 
-use crate::support::{proxied, proxied_by, sqlstate, value};
+use crate::support::{first_error, proxied, proxied_by, sqlstate, status, value};
 
 const SLEEP: &str = "select pg_sleep(600)";
 
@@ -85,6 +86,65 @@ async fn a_cancel_request_with_a_wrong_key_does_nothing() {
 }
 
 #[tokio::test]
+async fn what_follows_a_cancelled_query_is_not_sent_before_the_cancel_request_is_over() {
+    let fault = Fault::start(harness::Cluster::shared().await.port);
+    let (cluster, database, proxy) = proxied(|config| {
+        config.set("pool.max", 1).set("server.port", i64::from(fault.port()));
+    })
+    .await;
+    let admin = cluster.admin().await;
+    let mut client = RawClient::connect(proxy.port).await;
+    let greeting = client.log_in(&harness::proxy::login(&database), &[]).await.unwrap();
+    client.query("begin").await;
+    client.send(&message::query(SLEEP)).await;
+    until_sleeping(&admin, &database.name, "1").await;
+
+    // The server has closed the connection that carried the request, which the proxy does not see yet.
+    fault.set(Mode::KeepOpen);
+    let request = [&16_u32.to_be_bytes()[..], &80_877_102_u32.to_be_bytes(), &greeting.key];
+    let mut canceller = RawClient::connect(proxy.port).await;
+    canceller.send(&request.concat()).await;
+    let replies = client.read_until_ready().await;
+    assert_eq!((first_error(&replies), status(&replies)), ("57014", "E"));
+    client.send(&message::query("rollback")).await;
+    let state = format!("select state from pg_stat_activity where datname = '{}'", database.name);
+    let console = proxy.connect(&cluster.named("pgbouncer")).await;
+    for _ in 0..20 {
+        waiting(&console, &database.name).await;
+        assert_eq!(value(&admin, &state).await, "idle in transaction (aborted)");
+    }
+
+    fault.set(Mode::Pass);
+    assert_eq!(status(&client.read_until_ready().await), "I");
+    assert!(canceller.read_to_end().await.is_empty(), "it ends when the server's has ended");
+}
+
+#[tokio::test]
+async fn a_server_connection_that_a_cancel_request_may_still_hit_is_closed() {
+    let fault = Fault::start(harness::Cluster::shared().await.port);
+    let (cluster, database, proxy) = proxied(|config| {
+        config
+            .set("pool.max", 1)
+            .set("server.port", i64::from(fault.port()))
+            .set("server.connect_timeout_ms", 1_000);
+    })
+    .await;
+    let admin = cluster.admin().await;
+    let mut client = RawClient::connect(proxy.port).await;
+    let greeting = client.log_in(&harness::proxy::login(&database), &[]).await.unwrap();
+    let pid = client.query_value("select pg_backend_pid()").await;
+    client.send(&message::query(SLEEP)).await;
+    until_sleeping(&admin, &database.name, "1").await;
+    fault.set(Mode::KeepOpen);
+    let request = [&16_u32.to_be_bytes()[..], &80_877_102_u32.to_be_bytes(), &greeting.key];
+    let mut canceller = RawClient::connect(proxy.port).await;
+    canceller.send(&request.concat()).await;
+    assert_eq!(first_error(&client.read_until_ready().await), "57014");
+    assert!(canceller.read_to_end().await.is_empty());
+    assert_ne!(client.query_value("select pg_backend_pid()").await, pid);
+}
+
+#[tokio::test]
 async fn a_cancel_request_over_tls_works() {
     let authority = Authority::new();
     let certificate = authority.server(&["localhost"]);
@@ -144,6 +204,31 @@ async fn what_a_client_asked_for_that_left_the_queue_is_never_run() {
     holder.query("commit").await;
     let other = proxy.connect(&database).await;
     assert_eq!(value(&other, "select count(*) from t").await, "0");
+}
+
+#[tokio::test]
+async fn a_cancel_request_ends_a_request_that_waits_for_a_server_connection() {
+    let (cluster, database, proxy) = proxied_by(1).await;
+    let console = proxy.connect(&cluster.named("pgbouncer")).await;
+    let mut holder = proxy.raw(&database).await;
+    holder.query("create table t (i int)").await;
+    let mut waiter = RawClient::connect(proxy.port).await;
+    let greeting = waiter.log_in(&harness::proxy::login(&database), &[]).await.unwrap();
+    let is = async |count: &str| waiting(&console, &database.name).await == count;
+    let insert = "insert into t values (1)";
+    let unnamed = [message::parse("", insert), message::bind("", &[]), message::execute("", 0)];
+    for request in [message::query(insert), [unnamed.concat(), message::sync()].concat()] {
+        holder.query("begin").await;
+        waiter.send(&request).await;
+        wait::until("it waits", async || is("1").await).await;
+        let cancel = [&16_u32.to_be_bytes()[..], &80_877_102_u32.to_be_bytes(), &greeting.key];
+        RawClient::connect(proxy.port).await.send(&cancel.concat()).await;
+        let replies = waiter.read_until_ready().await;
+        assert_eq!((first_error(&replies), status(&replies)), ("57014", "I"));
+        assert!(is("0").await);
+        holder.query("commit").await;
+        assert_eq!(waiter.query_value("select count(*) from t").await, "0");
+    }
 }
 
 #[tokio::test]

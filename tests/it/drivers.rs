@@ -45,6 +45,8 @@ impl Stage {
             config
                 .set("pool.min", 1)
                 .set("pool.max", 2)
+                // They take turns at what holds a connection, on a machine that is busy with other tests.
+                .set("pool.acquire_timeout_ms", 300_000)
                 .set("server.host", "localhost")
                 .set("server.ssl_mode", "verify-full")
                 .set("server.ssl_root_cert_file", path_text(&authority.cert_file))
@@ -156,7 +158,7 @@ async fn sqlx_sees_the_same() {
 
 #[tokio::test]
 async fn psycopg_sees_the_same() {
-    assert_same_in_python("transcript.py").await;
+    assert_same_in_python("psycopg_transcript.py").await;
 }
 
 #[tokio::test]
@@ -165,8 +167,13 @@ async fn asyncpg_sees_the_same() {
 }
 
 #[tokio::test]
+async fn sqlalchemy_sees_the_same() {
+    assert_same_in_python("sqlalchemy_transcript.py").await;
+}
+
+#[tokio::test]
 async fn node_postgres_sees_the_same() {
-    assert_same_in_node("transcript.js").await;
+    assert_same_in_node("node_postgres.js").await;
 }
 
 #[tokio::test]

@@ -2,8 +2,11 @@
 
 use harness::message::Message;
 use harness::raw::RawClient;
-use harness::{Cluster, Database, Proxy, ProxyConfig};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use harness::{Cluster, Database, Proxy, ProxyConfig, wait};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio_postgres::tls::TlsConnect;
+use tokio_postgres::{CancelToken, Client, SimpleQueryMessage};
 
 /// The shared cluster, a new database on it, and a proxy configured by `configure`.
 pub(crate) async fn proxied(
@@ -32,6 +35,20 @@ pub(crate) async fn value(client: &Client, sql: &str) -> String {
         _ => None,
     });
     row.unwrap_or_else(|| panic!("{sql}: no value")).to_owned()
+}
+
+/// Cancels a query through 127.0.0.1:`port`, and waits until the server has closed the connection that carried the request.
+///
+/// PostgreSQL signals the process and then its group (`signal_child` in postmaster.c), before it closes the connection:
+/// a client that does not wait, as tokio-postgres by itself, may have its next query hit by the second signal.
+pub(crate) async fn cancel(token: &CancelToken, port: u16, tls: impl TlsConnect<TcpStream>) {
+    let socket = std::net::TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+    socket.set_nonblocking(true).expect("a socket can be asked for that");
+    let kept = socket.try_clone().expect("a socket can be had twice");
+    let [socket, mut kept] = [socket, kept].map(|socket| TcpStream::from_std(socket).unwrap());
+    token.cancel_query_raw(socket, tls).await.expect("the request is sent");
+    // What TLS says at its end is nobody's concern, and so is a reset instead of an orderly end.
+    let _ = wait::within("the end of a cancel request", kept.read_to_end(&mut Vec::new())).await;
 }
 
 /// Which server connection answers this client now.

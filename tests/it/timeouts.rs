@@ -218,9 +218,10 @@ async fn an_idle_client_is_ended_be_it_with_or_without_a_server_connection() {
 
 #[tokio::test]
 async fn a_client_that_waits_for_a_server_connection_or_its_answer_is_not_idle() {
-    let (_, database, proxy) = limited("client_idle_timeout_ms", 500, 1).await;
-    let (holder, waiter) = (proxy.connect(&database).await, proxy.connect(&database).await);
-    let long = tokio::spawn(async move { value(&holder, "select pg_sleep(1.5), 1").await });
+    let (_, database, proxy) = limited("client_idle_timeout_ms", 3_000, 1).await;
+    let holder = proxy.connect(&database).await;
+    let long = tokio::spawn(async move { value(&holder, "select pg_sleep(4), 1").await });
+    let waiter = proxy.connect(&database).await;
     assert_eq!(value(&waiter, "select 'served'").await, "served");
     assert_eq!(wait::within("the long query", long).await.unwrap(), "");
 }

@@ -195,6 +195,11 @@ impl Server {
         self.outstanding.is_settled() && self.up.is_clear() && self.passing == 0
     }
 
+    /// True when a cancel request on its way would hit what is sent next: nothing else is left for it to hit.
+    pub fn awaits_cancel(&self) -> bool {
+        self.cancels.get() > 0 && self.outstanding.is_settled()
+    }
+
     /// True when the server has only a part of a message: nothing but closing can mend that (I4).
     pub fn is_half_sent(&self) -> bool {
         self.up.is_inside_message()

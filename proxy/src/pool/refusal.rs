@@ -29,6 +29,9 @@ pub enum AcquireError {
         /// Its value.
         max: usize,
     },
+    /// The client has cancelled its request before a server connection got it.
+    #[error("canceling statement due to user request")]
+    Cancelled,
     /// The server cannot be reached or refuses the login.
     #[error("{0}")]
     NoServer(Rc<ConnectError>),
@@ -43,6 +46,7 @@ impl ClientFacing for AcquireError {
             Self::QueueFull(_) | Self::Timeout(_) | Self::Full(_) | Self::Limited { .. } => {
                 SqlState::TOO_MANY_CONNECTIONS
             }
+            Self::Cancelled => SqlState::QUERY_CANCELED,
             Self::NoServer(error) => error.sqlstate(),
             Self::Server(ServerFault::Refused(error)) => error.sqlstate(),
             Self::Server(_) => SqlState::CONNECTION_FAILURE,
@@ -76,7 +80,7 @@ impl ClientFacing for AcquireError {
                 Some(format!("Try again, shorten transactions, or raise {}.", scope.setting()))
             }
             Self::NoServer(error) => error.hint(),
-            Self::Server(_) => None,
+            Self::Server(_) | Self::Cancelled => None,
         }
     }
 }

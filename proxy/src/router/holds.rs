@@ -78,8 +78,16 @@ impl Holds {
 
     /// What the statements in `sql` leave behind. `is_tracked` says whether changes of a setting are followed anyway.
     pub fn of_sql(sql: &[u8], is_tracked: &dyn Fn(&[u8]) -> bool) -> Self {
-        statements(sql)
-            .fold(Self::NONE, |holds, statement| holds.with(of_statement(statement, is_tracked)))
+        let (mut holds, mut before) = (Self::NONE, None);
+        for statement in statements(sql) {
+            // This may be the rest of a comment, and the statement begin behind it.
+            if before.is_some_and(ends_in_comment) {
+                holds = holds.with(Self::UNSEEN);
+            }
+            holds = holds.with(of_statement(statement, is_tracked));
+            before = Some(statement);
+        }
+        holds
     }
 }
 
@@ -192,9 +200,17 @@ fn of_create(mut words: Words<'_>) -> Holds {
 fn of_telling_words(statement: &[u8]) -> Holds {
     let by_name = memchr::memchr_iter(b'_', statement)
         .fold(Holds::NONE, |holds, index| holds.with(of_name_around(statement, index)));
-    let into_temp = memchr::memchr2_iter(b'm', b'M', statement)
-        .any(|index| index >= 7 && starts_with(&statement[index - 7..], "into temp"));
-    if into_temp { by_name.with(Holds::TEMP) } else { by_name }
+    let says_temp = memchr::memchr2_iter(b'm', b'M', statement)
+        .any(|index| index >= 2 && starts_with(&statement[index - 2..], "temp"));
+    if says_temp { by_name.with(of_into(statement)) } else { by_name }
+}
+
+/// What INTO may make, wherever it stands.
+fn of_into(statement: &[u8]) -> Holds {
+    let ends = memchr::memchr2_iter(b'i', b'I', statement)
+        .filter(|&index| starts_with(&statement[index..], "into"))
+        .map(|index| index + "into".len());
+    ends.fold(Holds::NONE, |holds, end| holds.with(of_create(Words::new(&statement[end..]))))
 }
 
 /// What the name leaves behind that has its (first) underscore here.
@@ -233,10 +249,26 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$') || byte >= 0x80
 }
 
+/// True when `text` may break off inside a comment. What looks like one inside a string counts too, and what only looks
+/// like the end of one does not end it.
+fn ends_in_comment(text: &[u8]) -> bool {
+    let line_start = text.iter().rposition(|&byte| byte == b'\n').unwrap_or_default();
+    let (mut depth, mut index) = (0usize, 0);
+    while index + 1 < text.len() {
+        match &text[index..index + 2] {
+            b"--" if index >= line_start => return true,
+            b"/*" => (depth, index) = (depth + 1, index + 2),
+            b"*/" => (depth, index) = (depth.saturating_sub(1), index + 1),
+            _ => index += 1,
+        }
+    }
+    depth > 0
+}
+
 /// The text behind the comment that `text` starts with, none when it starts with something else.
 fn skip_comment(text: &[u8]) -> Option<&[u8]> {
     if text.starts_with(b"--") {
-        let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
+        let end = text.iter().position(|byte| b"\r\n".contains(byte)).unwrap_or(text.len());
         return Some(&text[end..]);
     }
     if !text.starts_with(b"/*") {
@@ -293,6 +325,8 @@ mod tests {
             "UNLISTEN *",
             "select setting from pg_settings",
             "DISCARD ALL",
+            "select 1 /* a */; -- b\n select '-'; select 1 / 2 * /* c */ 3; /* d */",
+            "insert into t select 1",
         ] {
             assert_eq!(holds(sql), Holds::NONE, "{sql}");
         }
@@ -314,6 +348,12 @@ mod tests {
             ("create local temporary table t (a int)", Holds::TEMP),
             ("CREATE OR REPLACE TEMP VIEW v AS SELECT 1", Holds::TEMP),
             ("select * into temp t from u", Holds::TEMP),
+            ("select *\ninto  local\ttemporary t from u", Holds::TEMP),
+            ("/* a; b */ set search_path = x", Holds::UNSEEN),
+            ("-- a; b\nset search_path = x", Holds::UNSEEN),
+            ("set /* /* a */ ; */ role bob", Holds::UNSEEN),
+            ("select 1 /*/ ; */ ; select 1", Holds::UNSEEN),
+            ("-- a\rset search_path = x", Holds::SETTING),
             ("select pg_try_advisory_lock(1)", Holds::LOCK),
             ("SELECT PG_ADVISORY_LOCK(1)", Holds::LOCK),
             ("DO $$ begin end $$", Holds::UNSEEN),

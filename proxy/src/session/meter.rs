@@ -74,10 +74,8 @@ impl Meter {
         let now = Instant::now();
         self.query_since = None;
         entry.counters.add_time(Count::QueryUs, now - since);
-        // A cancel request under way may still hit what the client asks next.
-        if server.cancels.get() == 0 {
-            entry.overdue.set(None);
-        }
+        // A cancel request that is still under way hits nothing that the client asks next.
+        entry.overdue.set(None);
         if server.status() != TransactionStatus::Idle {
             return server.vitals.work.set(Work::InTransaction(now));
         }

@@ -112,7 +112,9 @@ impl Relay<'_> {
             }
             // What waited for the replies that have just come goes on.
             let is_ready_owed = self.server.outstanding.is_ready_owed();
-            let waits = is_ready_owed || self.client.reset.keeps_back(is_ready_owed);
+            let waits = is_ready_owed
+                || self.client.reset.keeps_back(is_ready_owed)
+                || self.server.awaits_cancel();
             let goes_on = match wish {
                 Wish::Wait => !waits,
                 Wish::Rest => !self.is_behind(),

@@ -150,7 +150,10 @@ impl Session {
             None => match self.attach().await {
                 Ok(Some(server)) => return self.relay(server).await,
                 Ok(None) => return Some(SessionEnd::Lost),
-                Err(error) => self.refuse(&error).await,
+                Err(error) => {
+                    self.open.slot.rest();
+                    self.refuse(&error).await
+                }
             },
         };
         sent.err().map(|_| SessionEnd::Lost)
@@ -170,8 +173,12 @@ impl Session {
         };
         let Some(mut server) = borrowed else { return Ok(None) };
         if !Rc::ptr_eq(&server.settings, &self.client.settings) {
+            self.open.slot.queue();
             let line_up = self.pool.bring_into_line(server, &self.client.settings);
             server = Box::pin(line_up).await?;
+        }
+        if self.open.slot.is_cancelled() {
+            return Err(AcquireError::Cancelled);
         }
         server.uses += 1;
         self.open.slot.serve(&server);
@@ -181,10 +188,13 @@ impl Session {
 
     /// Waits for a server connection; none when the client left.
     async fn queue(&mut self) -> Result<Option<PooledServer>, AcquireError> {
+        let slot = Rc::clone(&self.open.slot);
+        slot.queue();
         tokio::select! {
             biased;
             acquired = self.pool.acquire_for(&self.entered.entry) => acquired.map(Some),
             () = request::gone(&mut self.client) => Ok(None),
+            () = slot.cancelled() => Err(AcquireError::Cancelled),
         }
     }
 

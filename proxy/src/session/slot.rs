@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
-use crate::backend::dial::{BackendKey, send_cancel};
+use crate::backend::dial::send_cancel;
 use crate::backend::server::Server;
 use crate::backend::target::Target;
 use crate::backend::vitals::Vitals;
@@ -41,31 +41,62 @@ pub struct Slot {
     /// What a client has to know to cancel here.
     secret: Box<[u8]>,
     serving: RefCell<Option<Serving>>,
+    queueing: Cell<Queueing>,
     waker: RefCell<Option<Waker>>,
     ending: Cell<bool>,
     killed: Cell<bool>,
 }
 
+/// What becomes of a cancel request while no server connection serves the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Queueing {
+    /// It finds nothing to cancel.
+    #[default]
+    No,
+    /// It ends the request that waits for a server connection.
+    Waits,
+    /// It has come.
+    Cancelled,
+}
+
 #[derive(Clone, Debug)]
 struct Serving {
-    key: Rc<BackendKey>,
     vitals: Rc<Vitals>,
     target: Arc<Target>,
 }
 
 impl Slot {
+    /// From now on a cancel request for this session ends the request that waits for a server connection.
+    pub fn queue(&self) {
+        if self.queueing.get() == Queueing::No {
+            self.queueing.set(Queueing::Waits);
+        }
+    }
+
+    /// True when the request that waits has been cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.queueing.get() == Queueing::Cancelled
+    }
+
+    /// Waits until the request that waits is cancelled.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn cancelled(&self) {
+        self.until(Self::is_cancelled).await;
+    }
+
     /// From now on a cancel request for this session goes to `server`.
     pub fn serve(&self, server: &Server) {
-        *self.serving.borrow_mut() = Some(Serving {
-            key: Rc::clone(&server.key),
-            vitals: Rc::clone(&server.vitals),
-            target: Arc::clone(&server.target),
-        });
+        self.queueing.set(Queueing::No);
+        *self.serving.borrow_mut() =
+            Some(Serving { vitals: Rc::clone(&server.vitals), target: Arc::clone(&server.target) });
     }
 
     /// From now on a cancel request for this session finds nothing to cancel.
     pub fn rest(&self) {
         *self.serving.borrow_mut() = None;
+        self.queueing.set(Queueing::No);
     }
 
     /// True when the session has to end as soon as it holds no server connection.
@@ -73,7 +104,7 @@ impl Slot {
         self.ending.get()
     }
 
-    /// Has the task of `cx` woken when the session is told to end.
+    /// Has the task of `cx` woken when the session is told to end, and when a cancel request comes or is over.
     pub fn watch(&self, cx: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
@@ -84,9 +115,7 @@ impl Slot {
     /// Tells the session to end.
     pub fn end(&self) {
         self.ending.set(true);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.wake();
     }
 
     /// Has the session end at once, whatever it is doing.
@@ -113,27 +142,44 @@ impl Slot {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn ended(&self) {
-        let ended = |cx: &mut Context<'_>| {
-            if self.is_ending() {
+        self.until(Self::is_ending).await;
+    }
+
+    async fn until(&self, is_so: impl Fn(&Self) -> bool) {
+        let poll = |cx: &mut Context<'_>| {
+            if is_so(self) {
                 return Poll::Ready(());
             }
             self.watch(cx);
             Poll::Pending
         };
-        poll_fn(ended).await;
+        poll_fn(poll).await;
     }
 
-    /// Passes a cancel request on. While it is under way the server connection serves no other client, and never again
-    /// when it is not known to have arrived: it may do so late.
+    /// Passes a cancel request on, or ends the request that waits for a server connection. While it is under way the server
+    /// connection serves no other client, and is sent no further request of this one. It is closed soon when the request may
+    /// still arrive later.
     async fn cancel(&self) {
-        let Some(serving) = self.serving.borrow().clone() else { return };
-        let Serving { key, vitals, target } = serving;
+        let Some(Serving { vitals, target }) = self.serving.borrow().clone() else {
+            if self.queueing.get() == Queueing::Waits {
+                self.queueing.set(Queueing::Cancelled);
+                self.wake();
+            }
+            return;
+        };
         vitals.cancels.set(vitals.cancels.get() + 1);
-        if let Err(error) = send_cancel(&target, &key).await {
+        if let Err(error) = send_cancel(&target, &vitals.key).await {
             tracing::debug!(%error, "a cancel request did not reach the server");
             vitals.close_needed.set(true);
         }
         vitals.cancels.set(vitals.cancels.get() - 1);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
     }
 }
 
@@ -281,6 +327,23 @@ mod tests {
         assert_eq!((open.key().secret.len(), slots.len()), (LONG_SECRET_LEN, 1));
         drop(open);
         assert!(slots.is_empty());
+    }
+
+    #[test]
+    fn a_cancel_request_ends_what_waits_and_nothing_that_comes_later() {
+        let slot = Slot::default();
+        let cancel = || {
+            let mut request = std::pin::pin!(slot.cancel());
+            assert!(request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        };
+        cancel();
+        slot.queue();
+        assert!(!slot.is_cancelled(), "it came too early");
+        cancel();
+        assert!(slot.is_cancelled());
+        slot.rest();
+        slot.queue();
+        assert!(!slot.is_cancelled());
     }
 
     #[test]

@@ -34,7 +34,7 @@ const REQUESTS_MAX: usize = 1_000_000;
 pub enum Wish {
     /// Go on.
     Continue,
-    /// Wait with what it sent last until a RESET before it is over.
+    /// Wait with what it sent last until a RESET or a cancel request before it is over.
     Wait,
     /// Wait until it has read more of the answers that it has been given.
     Rest,
@@ -140,15 +140,12 @@ impl Upstream<'_> {
 
     /// What follows a RESET must meet the settings that the client's session goes back to; and a RESET is sent when
     /// nothing is unanswered, so that its ReadyForQuery is known. So is SQL that needs the client's own names, and what
-    /// follows a sequence that may have to be sent again.
+    /// follows a sequence that may have to be sent again. What follows a cancelled query must not be hit too.
     fn keeps_back(&self, buffer: &Buffer, message: &Message) -> bool {
         let is_ready_owed = self.server.outstanding.is_ready_owed();
-        let keeps = || {
-            !self.client.replay.is_no()
-                || self.resets(buffer, message)
-                || self.asks_by_name(buffer, message)
-        };
-        self.client.reset.keeps_back(is_ready_owed) || is_ready_owed && keeps()
+        let may_be_hit = self.server.awaits_cancel() || self.client.reset.keeps_back(is_ready_owed);
+        let keeps = || self.resets(buffer, message) || self.asks_by_name(buffer, message);
+        may_be_hit || is_ready_owed && (!self.client.replay.is_no() || keeps())
     }
 
     fn asks_by_name(&self, buffer: &Buffer, message: &Message) -> bool {

@@ -23,14 +23,18 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import javax.sql.XAConnection;
+import javax.transaction.xa.XAResource;
+import javax.transaction.xa.Xid;
 import org.postgresql.PGConnection;
 import org.postgresql.PGNotification;
 import org.postgresql.largeobject.LargeObject;
 import org.postgresql.largeobject.LargeObjectManager;
+import org.postgresql.xa.PGXADataSource;
 
 public final class Transcript {
     private static final int CLIENTS = Integer.parseInt(System.getenv("CLIENTS"));
-    private static final int WAIT_MS = 60_000;
+    private static final int WAIT_MS = 300_000;
 
     private final int number;
     private final String table;
@@ -55,8 +59,13 @@ public final class Transcript {
         properties.setProperty("sslmode", "verify-full");
         properties.setProperty("sslrootcert", System.getenv("PGSSLROOTCERT"));
         properties.setProperty("prepareThreshold", threshold);
-        String place = System.getenv(port) + "/" + System.getenv("PGDATABASE");
-        return DriverManager.getConnection("jdbc:postgresql://localhost:" + place, properties);
+        // Fewer than the program prepares, so that the driver closes statements all the time.
+        properties.setProperty("preparedStatementCacheQueries", "10");
+        return DriverManager.getConnection(url(port), properties);
+    }
+
+    private static String url(String port) {
+        return "jdbc:postgresql://localhost:" + System.getenv(port) + "/" + System.getenv("PGDATABASE");
     }
 
     private void say(String part, Object seen) {
@@ -110,6 +119,37 @@ public final class Transcript {
         try (PreparedStatement statement = connection.prepareStatement(sql.replace("?::int + ?", "?::int"))) {
             say("parameters", statement.getParameterMetaData().getParameterCount());
             say("columns", statement.getMetaData().getColumnTypeName(6));
+        }
+    }
+
+    /** More texts than the driver keeps, each often enough to be named. */
+    private void statements() throws Exception {
+        for (int round = 0; round < 4; round++) {
+            int sum = 0;
+            for (int step = 0; step < 25; step++) {
+                String sql = "select ?::int + " + step + ", ?::float8, ?::timestamptz";
+                try (PreparedStatement statement = connection.prepareStatement(sql)) {
+                    statement.setInt(1, number);
+                    statement.setDouble(2, 0.1);
+                    statement.setString(3, "2001-02-03 04:05:06+00");
+                    for (int time = 0; time < 3; time++) {
+                        try (ResultSet row = statement.executeQuery()) {
+                            row.next();
+                            sum += row.getInt(1);
+                            if (step == 24 && time == 2) say("binary", row.getDouble(2) + " " + row.getTimestamp(3).getTime());
+                        }
+                    }
+                }
+            }
+            say("statements", sum);
+        }
+        say("broken", state(() -> connection.prepareStatement("selec ?").execute()));
+        try (Statement statement = connection.createStatement()) {
+            int results = 0;
+            for (boolean more = statement.execute("select 1; select 2; select 3"); more; more = statement.getMoreResults()) {
+                results++;
+            }
+            say("results", results);
         }
     }
 
@@ -168,6 +208,14 @@ public final class Transcript {
         }
         connection.commit();
         connection.setAutoCommit(true);
+        try (Statement statement = connection.createStatement(ResultSet.TYPE_SCROLL_INSENSITIVE, ResultSet.CONCUR_UPDATABLE)) {
+            ResultSet rows = statement.executeQuery("select id, word from " + table + " order by id");
+            rows.absolute(3);
+            rows.updateString("word", "updated");
+            rows.updateRow();
+            rows.last();
+            say("scrolled", rows.getInt(1) + value("select word from " + table + " where id = 3"));
+        }
         run("declare held cursor with hold for select generate_series(5, 8)");
         say("held", value("fetch 1 from held") + value("fetch 1 from held"));
         run("close held");
@@ -195,6 +243,19 @@ public final class Transcript {
         run("drop table own");
         run("select pg_advisory_lock(" + number + ")");
         say("lock", value("select pg_advisory_unlock(" + number + ")"));
+        connection.setAutoCommit(false);
+        run("create temp table own (n int) on commit drop");
+        run("set local work_mem = '7MB'");
+        run("select pg_advisory_xact_lock(" + number + ")");
+        String held = "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()";
+        say("in the transaction", value("select count(*) from own") + value("show work_mem") + value(held));
+        connection.commit();
+        say("after the transaction", value("show work_mem") + value(held));
+        connection.commit();
+        connection.setAutoCommit(true);
+        run("prepare q as select 'by sql'");
+        say("prepared by SQL", value("execute q"));
+        run("deallocate q");
         run("listen " + table);
         synchronized (watcher) {
             try (Statement statement = watcher.createStatement()) {
@@ -222,6 +283,61 @@ public final class Transcript {
             run(end + " prepared '" + table + "'");
             say("two-phase", value("select word from " + table + " where id = 2000"));
             run("delete from " + table + " where id = 2000");
+        }
+    }
+
+    /** Two-phase commit as a transaction manager does it, on a connection of its own. */
+    private void distributed() throws Exception {
+        PGXADataSource source = new PGXADataSource();
+        source.setUrl(url("PGPORT"));
+        source.setUser(System.getenv("PGUSER"));
+        source.setPassword(System.getenv("PGPASSWORD"));
+        source.setSslmode("verify-full");
+        source.setSslRootCert(System.getenv("PGSSLROOTCERT"));
+        XAConnection own = source.getXAConnection();
+        XAResource resource = own.getXAResource();
+        for (int round = 0; round < 2; round++) {
+            Branch branch = new Branch(table, round);
+            resource.start(branch, XAResource.TMNOFLAGS);
+            try (Statement statement = own.getConnection().createStatement()) {
+                statement.execute("insert into " + table + " values (" + (3000 + round) + ", 'distributed')");
+            }
+            resource.end(branch, XAResource.TMSUCCESS);
+            say("vote", resource.prepare(branch));
+            boolean known = Arrays.stream(resource.recover(XAResource.TMSTARTRSCAN)).anyMatch(branch::equals);
+            say("known", known);
+            if (round == 0) resource.commit(branch, false);
+            else resource.rollback(branch);
+        }
+        own.close();
+        say("distributed", value("select count(*) from " + table + " where id >= 3000"));
+    }
+
+    private record Branch(String name, int round) implements Xid {
+        @Override
+        public int getFormatId() {
+            return 7;
+        }
+
+        @Override
+        public byte[] getGlobalTransactionId() {
+            return name.getBytes(StandardCharsets.UTF_8);
+        }
+
+        @Override
+        public byte[] getBranchQualifier() {
+            return new byte[] {(byte) round};
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Xid xid && Arrays.equals(xid.getGlobalTransactionId(), getGlobalTransactionId())
+                && Arrays.equals(xid.getBranchQualifier(), getBranchQualifier());
+        }
+
+        @Override
+        public int hashCode() {
+            return name.hashCode() + round;
         }
     }
 
@@ -254,6 +370,10 @@ public final class Transcript {
             canceller.join();
         }
         say("lives", value("select 'lives'"));
+        try (Statement statement = connection.createStatement()) {
+            statement.setQueryTimeout(1);
+            say("timed out", state(() -> statement.execute("select pg_sleep(600)")));
+        }
     }
 
     private void untilRunning(Connection watcher) throws Exception {
@@ -274,11 +394,13 @@ public final class Transcript {
     private List<String> seen(Connection watcher) throws Exception {
         try (connection) {
             prepared();
+            statements();
             transactions();
             cursors();
             copies();
             session(watcher);
             twoPhase();
+            distributed();
             largeObjects();
             cancel(watcher);
         }

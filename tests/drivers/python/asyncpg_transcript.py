@@ -17,7 +17,7 @@ import uuid
 import asyncpg
 
 CLIENTS = int(os.environ["CLIENTS"])
-WAIT_S = 60
+WAIT_S = 300
 TLS = ssl.create_default_context(cafile=os.environ["PGSSLROOTCERT"])
 
 
@@ -138,6 +138,10 @@ async def session(connection, number, table, watcher):
     held = "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
     yield await connection.fetchval(held)
     yield await connection.fetchval("select pg_advisory_unlock($1)", number)
+    async with connection.transaction():
+        await connection.execute("create temp table own (n int) on commit drop")
+        await connection.execute("select pg_advisory_xact_lock($1)", number)
+        yield await connection.fetchval("select count(*) from own"), await connection.fetchval(held)
     yield await connection.fetchval(held)
     await connection.execute("prepare q as select 'by sql'")
     yield await connection.fetchval("execute q")
@@ -196,7 +200,11 @@ async def cancels(connection, number, table, watcher):
     yield await connection.fetchval("select 'lives'")
     task = asyncio.create_task(state(connection.execute(query)))
     await until_running(watcher, table)
-    sql = "select count(pg_cancel_backend(pid)) from pg_stat_activity where query = $1"
+    # A connection that ran this before and is idle now keeps the text, and may serve somebody else.
+    sql = (
+        "select count(pg_cancel_backend(pid)) from pg_stat_activity "
+        "where wait_event = 'PgSleep' and query = $1"
+    )
     await watcher.execute(sql, query)
     yield await task
     async with connection.transaction():

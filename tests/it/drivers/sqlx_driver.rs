@@ -1,5 +1,7 @@
 //! What sqlx sees of a server.
 
+mod sessions;
+
 use futures_util::StreamExt;
 use harness::wait;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -22,11 +24,13 @@ fn options(place: &Place, port: u16) -> PgConnectOptions {
         .database(&place.database)
         .ssl_mode(PgSslMode::VerifyFull)
         .ssl_root_cert(&place.ca_file)
+        .statement_cache_capacity(10)
 }
 
 /// What was seen, one line for each step.
 struct Seen {
     number: u32,
+    table: String,
     text: String,
 }
 
@@ -45,10 +49,18 @@ impl Seen {
 async fn transcript(place: Place, number: u32) -> String {
     let mut connection = PgConnection::connect_with(&options(&place, place.port)).await.unwrap();
     let table = format!("sqlx{number}");
-    let mut seen = Seen { number, text: String::new() };
+    let mut seen = Seen { number, table: table.clone(), text: String::new() };
     queries(&mut connection, &mut seen).await;
+    statements(&mut connection, &mut seen).await;
     transaction(&mut connection, &table, &mut seen).await;
+    savepoints(&mut connection, &table, &mut seen).await;
     copy(&mut connection, &table, &mut seen).await;
+    sessions::settings(&mut connection, &mut seen).await;
+    sessions::holding(&mut connection, &mut seen).await;
+    sessions::cursors(&mut connection, &mut seen).await;
+    sessions::two_phase(&mut connection, &mut seen).await;
+    sessions::large_objects(&mut connection, &mut seen).await;
+    sessions::notifications(&place, &mut seen).await;
     cancel(&place, connection, &table, &mut seen).await;
     seen.text
 }
@@ -75,6 +87,54 @@ async fn queries(connection: &mut PgConnection, seen: &mut Seen) {
     connection.clear_cached_statements().await.unwrap();
     let row = sqlx::query("select $1::int").bind(number).fetch_one(&mut *connection).await;
     seen.say("after the cache was cleared", row.unwrap().get::<i32, _>(0));
+}
+
+/// More texts than the cache of the driver holds.
+async fn statements(connection: &mut PgConnection, seen: &mut Seen) {
+    let number = i32::try_from(seen.number).unwrap();
+    for _ in 0..3 {
+        let mut sum = 0;
+        for step in 0..30 {
+            let sql = AssertSqlSafe(format!("select $1::int + {step}"));
+            let row = sqlx::query(sql).bind(number).fetch_one(&mut *connection).await.unwrap();
+            sum += row.get::<i32, _>(0);
+        }
+        seen.say("statements", (sum, connection.cached_statements_size()));
+    }
+    seen.state("broken", sqlx::query("selec 1").fetch_one(&mut *connection).await);
+    let mut rows = sqlx::query("select generate_series(1, $1)").bind(200).fetch(&mut *connection);
+    // The rest of the rows is read when the connection is used again.
+    seen.say("streamed", rows.next().await.unwrap().unwrap().get::<i32, _>(0));
+    drop(rows);
+}
+
+/// Nested transactions, one of which is dropped instead of ended.
+async fn savepoints(connection: &mut PgConnection, table: &str, seen: &mut Seen) {
+    let insert = |id: i32| {
+        let sql = AssertSqlSafe(format!("insert into {table} values ($1, 'nested') returning id"));
+        sqlx::query(sql).bind(id)
+    };
+    let mut outer = connection.begin().await.unwrap();
+    let mut inner = outer.begin().await.unwrap();
+    seen.say("inner", insert(30).fetch_one(&mut *inner).await.unwrap().get::<i32, _>(0));
+    inner.commit().await.unwrap();
+    let mut inner = outer.begin().await.unwrap();
+    seen.state("taken", insert(30).fetch_one(&mut *inner).await);
+    inner.rollback().await.unwrap();
+    let mut inner = outer.begin().await.unwrap();
+    insert(31).fetch_one(&mut *inner).await.unwrap();
+    drop(inner);
+    seen.say("outer", insert(32).fetch_one(&mut *outer).await.unwrap().get::<i32, _>(0));
+    outer.commit().await.unwrap();
+    let mut left = connection.begin_with("begin isolation level serializable").await.unwrap();
+    let row = sqlx::query("show transaction_isolation").fetch_one(&mut *left).await.unwrap();
+    seen.say("isolation", row.get::<String, _>(0));
+    drop(left);
+    let sql = AssertSqlSafe(format!("select count(*) from {table} where id >= 30"));
+    let row = sqlx::query(sql).fetch_one(&mut *connection).await.unwrap();
+    seen.say("rows", row.get::<i64, _>(0));
+    let sql = AssertSqlSafe(format!("delete from {table} where id >= 30"));
+    sqlx::query(sql).execute(&mut *connection).await.unwrap();
 }
 
 async fn transaction(connection: &mut PgConnection, table: &str, seen: &mut Seen) {
