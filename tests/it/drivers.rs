@@ -47,6 +47,7 @@ impl Stage {
                 .set("pool.max", 2)
                 // They take turns at what holds a connection, on a machine that is busy with other tests.
                 .set("pool.acquire_timeout_ms", 300_000)
+                .set("listen.login_timeout_ms", 300_000)
                 .set("server.host", "localhost")
                 .set("server.ssl_mode", "verify-full")
                 .set("server.ssl_root_cert_file", path_text(&authority.cert_file))
