@@ -36,6 +36,11 @@ pub(crate) fn steps() -> Vec<Step> {
         step!("0007_search", Index),
         step!("0008_extension", Extension),
         step!("0009_session_reports", Extension),
+        step!("0010_identity", Function),
+        step!("0011_roles", Schema),
+        step!("0012_audit", Schema),
+        step!("0013_protection", Schema),
+        step!("0014_privacy", Schema),
     ]
 }
 

@@ -51,6 +51,12 @@ pub(crate) enum DomainError {
     StepRecordsFull { id: String, records_max: i32 },
     #[error("the task hierarchy is deeper than {depth_max} levels")]
     HierarchyTooDeep { id: String, depth_max: i32 },
+    #[error("the transaction's isolation level does not show which other transactions have ended")]
+    NotReadCommitted,
+    #[error("no proxy that this database knows vouches for the identity")]
+    NotVouched { last_sequence: i64 },
+    #[error("member \"{member}\" of p_identity is not one of an identity, or not of its form")]
+    BadIdentity { member: String },
     #[error("table taskmaster.{table} does not exist")]
     SchemaMissing { table: &'static str },
 }
@@ -72,10 +78,13 @@ impl DomainError {
             | Self::Blank { .. }
             | Self::UnknownWord { .. }
             | Self::NotAnObject { .. }
-            | Self::NotFinite => "22023",
+            | Self::NotFinite
+            | Self::BadIdentity { .. } => "22023",
             Self::ParentMissing { .. } | Self::ReferencedTaskMissing { .. } => "23503",
             Self::WorkflowActive { .. } => "23505",
             Self::BlankTitle | Self::PriorityOutOfRange { .. } => "23514",
+            Self::NotReadCommitted => "25001",
+            Self::NotVouched { .. } => "42501",
             Self::StepRecordsFull { .. } => "54000",
             Self::HierarchyTooDeep { .. } => "54001",
             Self::IllegalTransition { .. }
@@ -171,6 +180,8 @@ impl DomainError {
                 json!({ "task_id": id, "depth_max": depth_max })
             }
             Self::SchemaMissing { table } => json!({ "schema": "taskmaster", "table": table }),
+            Self::NotVouched { last_sequence } => json!({ "last_sequence": last_sequence }),
+            Self::BadIdentity { member } => json!({ "argument": "p_identity", "member": member }),
             _ => json!({}),
         }
     }
@@ -193,6 +204,13 @@ impl DomainError {
             }
             Self::HierarchyTooDeep { .. } => "Ask for a subtask further down.".into(),
             Self::SchemaMissing { .. } => "run `taskmaster migrate up`".into(),
+            Self::NotReadCommitted => "Use READ COMMITTED.".into(),
+            Self::NotVouched { .. } => "Only a proxy with a key in taskmaster.proxy_keys can set \
+                the identity, with numbers that rise; log in through it."
+                .into(),
+            Self::BadIdentity { .. } => "Members are actor and tenant (text, up to 255 \
+                characters), client_addr (an IP address) and client_port."
+                .into(),
             Self::WorkflowMissing { .. } => "Look the id up in taskmaster.workflows.".into(),
             _ => "Look the id up in taskmaster.tasks.".into(),
         }

@@ -17,5 +17,6 @@ pgrx::pg_module_magic!(name, version);
 /// Runs once in each backend, when PostgreSQL loads the library.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    store::identity::define();
     report::begin();
 }

@@ -13,20 +13,27 @@
 //! | 6 a cycle of three dependencies is accepted | dependencies are not built yet; `tasks` shows that a cycle of parents does no harm |
 //! | 7 steps: the last is not seen, nothing is counted, ended workflows go on | `workflows` |
 //! | 8, 9 indexes and constraints that cannot be created | the tests of the migrations |
-//! | 10 the audit trigger cannot write | the audit is not built yet |
+//! | 10 the audit trigger cannot write | `audit` |
 //! | 11 to 14 the runner's splitting, records, rollback and backup | the tests of the migrations |
 //! | 15 invented load figures | the monitor is not built yet |
-//! | 16 row-level security asks the wrong user | the policies are not built yet |
+//! | 16 row-level security asks the wrong user | `tenants` |
 //! | 17 lost updates | `concurrency` for the functions, the tests of the migrations for the runner |
 //! | 18 TLS that trusts anyone | the tests of the proxy |
 
+mod actors;
 mod api_calls;
+mod audit;
 mod concurrency;
 mod differential;
+mod erasure;
+mod identity;
 mod metrics;
 mod plans;
+mod roles;
+mod seals;
 mod session;
 mod signatures;
 mod tasks;
+mod tenants;
 mod workflows;
 mod world;

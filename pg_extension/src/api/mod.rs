@@ -2,6 +2,8 @@
 //! returns. It must not hold a rule or a statement.
 
 mod api_call;
+mod audit;
+mod identity;
 mod metric;
 mod task;
 mod workflow;

@@ -3,10 +3,15 @@
 //! both need raw server calls. It must not know the rules: `domain` decides, this writes.
 
 pub(crate) mod api_calls;
+pub(crate) mod audit;
+mod audit_rows;
+mod audit_seals;
 pub(crate) mod diagnostic;
+pub(crate) mod identity;
 pub(crate) mod jsonb;
 pub(crate) mod metrics;
 pub(crate) mod number;
+mod owner;
 mod plan;
 mod schema;
 pub(crate) mod tasks;

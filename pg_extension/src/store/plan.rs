@@ -55,7 +55,9 @@ impl Plan {
     /// Whatever the server raises goes to the client as it is; 55000 when a table is missing.
     pub(super) fn rows<T>(&self, values: &[Bound], read: impl FnMut(&Row) -> T) -> Vec<T> {
         debug_assert_eq!(values.len(), self.arguments.len(), "one value for each parameter");
-        self.tables.iter().for_each(|table| table.require());
+        self.tables.iter().for_each(|table| {
+            table.require();
+        });
         // SAFETY: SPI calls come in the order connect, prepare, execute, read, finish; an error
         // unwinds to the caller, where the abort of the transaction resets the SPI stack.
         unsafe {

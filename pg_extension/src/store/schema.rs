@@ -16,11 +16,15 @@ pub(super) enum Table {
     SystemMetrics,
     ExternalIntegrations,
     ApiAccessLogs,
+    AuditLog,
+    AuditSeals,
+    ErasureRequests,
+    ProxyKeys,
 }
 
 impl Table {
-    /// Returns when the table exists; raises 55000 with the command that makes it otherwise.
-    pub(super) fn require(self) {
+    /// The table's oid; raises 55000 with the command that makes it when it does not exist.
+    pub(super) fn require(self) -> pg_sys::Oid {
         // SAFETY: both are syscache look-ups by a zero-terminated name; a missing schema is the
         // invalid oid, in which no table is found.
         let oid = unsafe {
@@ -31,6 +35,7 @@ impl Table {
             let table = self.name().to_str().expect("table names are ASCII");
             raise(&DomainError::SchemaMissing { table });
         }
+        oid
     }
 
     fn name(self) -> &'static CStr {
@@ -40,6 +45,10 @@ impl Table {
             Self::SystemMetrics => c"system_metrics",
             Self::ExternalIntegrations => c"external_integrations",
             Self::ApiAccessLogs => c"api_access_logs",
+            Self::AuditLog => c"audit_log",
+            Self::AuditSeals => c"audit_seals",
+            Self::ErasureRequests => c"erasure_requests",
+            Self::ProxyKeys => c"proxy_keys",
         }
     }
 }

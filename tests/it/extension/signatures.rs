@@ -4,25 +4,35 @@
 use super::session::fresh;
 
 const SIGNATURES: &str = "\
+assume_identity(p_identity text, p_sequence bigint, p_proof bytea) -> boolean
 calculate_task_completion(p_task_id uuid) -> numeric
 create_task(p_title character varying, p_description text DEFAULT NULL::text, p_type character varying DEFAULT 'general'::character varying, p_priority integer DEFAULT 0, p_assigned_to character varying DEFAULT NULL::character varying, p_parent_task_id uuid DEFAULT NULL::uuid, p_requirements jsonb DEFAULT '[]'::jsonb, p_metadata jsonb DEFAULT '{}'::jsonb) -> uuid
 create_workflow(p_task_id uuid, p_workflow_type character varying DEFAULT 'standard'::character varying, p_total_steps integer DEFAULT 0, p_timeout_minutes integer DEFAULT 60) -> uuid
 get_task_hierarchy(p_task_id uuid) -> TABLE(task_id uuid, title character varying, status character varying, level integer, path text)
+identity_challenge() -> bytea
 log_api_call(p_integration_name character varying, p_endpoint character varying, p_method character varying, p_response_status integer, p_response_time_ms integer, p_task_id uuid DEFAULT NULL::uuid, p_user_id character varying DEFAULT NULL::character varying, p_error_message text DEFAULT NULL::text) -> uuid
 record_metric(p_metric_name character varying, p_metric_value numeric, p_component character varying DEFAULT NULL::character varying, p_metric_type character varying DEFAULT 'gauge'::character varying, p_tags jsonb DEFAULT '{}'::jsonb) -> uuid
+redact_audit(p_subject text, p_pseudonym text, p_request uuid, p_text_columns text[], p_dry_run boolean) -> bigint
+seal_audit(p_until timestamp with time zone DEFAULT NULL::timestamp with time zone) -> bigint
 update_task_status(p_task_id uuid, p_new_status character varying, p_user_id character varying DEFAULT NULL::character varying, p_notes text DEFAULT NULL::text) -> boolean
-update_workflow_step(p_workflow_id uuid, p_step_name character varying, p_step_status character varying, p_step_result jsonb DEFAULT NULL::jsonb, p_error_message text DEFAULT NULL::text) -> boolean";
+update_workflow_step(p_workflow_id uuid, p_step_name character varying, p_step_status character varying, p_step_result jsonb DEFAULT NULL::jsonb, p_error_message text DEFAULT NULL::text) -> boolean
+verify_audit(p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone) -> TABLE(partition text, ok boolean, first_bad bigint, reason text)";
 
-/// v: volatile, s: stable; t, f: strict or not; s: parallel safe, u: unsafe; f: invoker's rights.
+/// v: volatile, s: stable; t, f: strict or not; s: parallel safe, r: restricted, u: unsafe; f: invoker's rights.
 const PROMISES: &str = "\
+assume_identity v f u f
 calculate_task_completion s t s f
 create_task v f u f
 create_workflow v f u f
 get_task_hierarchy s t s f
+identity_challenge v f r f
 log_api_call v f u f
 record_metric v f u f
+redact_audit v f u f
+seal_audit v f u f
 update_task_status v f u f
-update_workflow_step v f u f";
+update_workflow_step v f u f
+verify_audit v f u f";
 
 /// The functions that belong to the extension, which has no other members.
 const MEMBERS: &str = "from pg_proc p join pg_depend d on d.objid = p.oid and d.deptype = 'e' \

@@ -59,7 +59,11 @@ async fn the_tables_are_those_of_the_document_column_for_column() {
             row[5] = "NO".to_owned();
         }
     }
-    assert_eq!(columns(&client, "taskmaster").await, expected);
+    // Later steps add columns after those of the document.
+    let named: Vec<_> = expected.iter().map(|row| (row[0].clone(), row[2].clone())).collect();
+    let mut present = columns(&client, "taskmaster").await;
+    present.retain(|row| named.contains(&(row[0].clone(), row[2].clone())));
+    assert_eq!(present, expected);
     assert_eq!(references(&client, "taskmaster").await, references(&client, "seed").await);
 }
 
