@@ -11,6 +11,8 @@ ALTER FUNCTION taskmaster.ensure_partitions(integer) SECURITY INVOKER;
 
 ALTER FUNCTION taskmaster.ensure_partitions(integer) OWNER TO CURRENT_USER;
 
+ALTER FUNCTION taskmaster.make_partition(name, date, date) SECURITY INVOKER;
+
 ALTER FUNCTION taskmaster.make_partition(name, date, date) OWNER TO CURRENT_USER;
 
 DO $down$

@@ -120,6 +120,8 @@ COMMENT ON FUNCTION taskmaster.separate_tenants(regclass) IS
 -- Upkeep makes partitions for callers who do not own the tables.
 ALTER FUNCTION taskmaster.make_partition(name, date, date) OWNER TO taskmaster_owner;
 
+ALTER FUNCTION taskmaster.make_partition(name, date, date) SECURITY DEFINER;
+
 ALTER FUNCTION taskmaster.ensure_partitions(integer) OWNER TO taskmaster_owner;
 
 ALTER FUNCTION taskmaster.ensure_partitions(integer) SECURITY DEFINER;

@@ -1,5 +1,10 @@
 DELETE FROM taskmaster.function_access
- WHERE function_name IN ('check_subject', 'export_subject', 'erase_subject', 'set_legal_hold');
+ WHERE function_name IN ('check_subject', 'export_subject', 'erase_subject', 'set_legal_hold', 'set_retention',
+                         'apply_audit_retention');
+
+DROP FUNCTION taskmaster.apply_audit_retention();
+
+DROP FUNCTION taskmaster.set_retention(regclass, interval, text);
 
 DROP FUNCTION taskmaster.drop_audit_months(timestamp with time zone, boolean);
 

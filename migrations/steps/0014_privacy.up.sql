@@ -317,6 +317,61 @@ $drop_audit_months$;
 COMMENT ON FUNCTION taskmaster.drop_audit_months(timestamp with time zone, boolean) IS
     'Drops sealed months of the audit, keeping their seals; a dry run only says which';
 
+-- How long a table's rows are kept: "drop" after p_ttl, or "keep" for ever. Of the audit only sealed
+-- months go, so it has a name of its own, which apply_retention() does not take for a table's.
+CREATE FUNCTION taskmaster.set_retention(p_table regclass, p_ttl interval, p_mode text DEFAULT 'drop') RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $set_retention$
+DECLARE
+    data_set CONSTANT text := (
+        SELECT CASE relname WHEN 'audit_log' THEN 'audit_log.sealed' ELSE relname END
+          FROM pg_class WHERE oid = p_table AND relnamespace = 'taskmaster'::regnamespace AND relkind = 'p');
+BEGIN
+    IF to_regclass('taskmaster.retention_policies') IS NULL THEN
+        RAISE EXCEPTION 'table taskmaster.retention_policies does not exist'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = '{"schema": "taskmaster", "table": "retention_policies"}',
+                  HINT = 'run `taskmaster migrate up`';
+    END IF;
+    IF data_set IS NULL OR p_mode IS NULL OR p_mode NOT IN ('drop', 'keep') OR p_mode = 'drop' AND p_ttl IS NULL THEN
+        RAISE EXCEPTION 'no retention of %, % for %', p_ttl, p_mode, p_table
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = '{}',
+                  HINT = 'Pass a table of schema taskmaster that is partitioned by time, and drop with an interval, or keep.';
+    END IF;
+    IF p_mode = 'keep' THEN
+        EXECUTE 'DELETE FROM taskmaster.retention_policies WHERE data_set = $1' USING data_set;
+    ELSE
+        EXECUTE 'INSERT INTO taskmaster.retention_policies (data_set, keep) VALUES ($1, $2)
+                 ON CONFLICT (data_set) DO UPDATE SET keep = excluded.keep, updated_at = now()'
+          USING data_set, p_ttl;
+    END IF;
+END
+$set_retention$;
+
+COMMENT ON FUNCTION taskmaster.set_retention(regclass, interval, text) IS
+    'How long the rows of a table partitioned by time are kept';
+
+-- Drops the sealed months of the audit that are older than its retention; returns how many. For upkeep.
+CREATE FUNCTION taskmaster.apply_audit_retention() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $apply_audit_retention$
+DECLARE
+    ttl interval;
+BEGIN
+    IF to_regclass('taskmaster.retention_policies') IS NULL THEN
+        RETURN 0;
+    END IF;
+    EXECUTE 'SELECT keep FROM taskmaster.retention_policies WHERE data_set = ''audit_log.sealed''' INTO ttl;
+    RETURN (
+        SELECT count(*) FROM taskmaster.drop_audit_months(clock_timestamp() - ttl, false) WHERE action = 'dropped');
+END
+$apply_audit_retention$;
+
+COMMENT ON FUNCTION taskmaster.apply_audit_retention() IS
+    'Drops sealed months of the audit that are older than its retention; returns how many';
+
 SELECT taskmaster.protect_table(
     format('taskmaster.%I', name)::regclass, p_agent => '', p_integration => '', p_rows => 'shared', p_admin => 'SELECT',
     p_readers => '')
@@ -334,10 +389,16 @@ ALTER FUNCTION taskmaster.set_legal_hold(text, timestamp with time zone, text) O
 
 ALTER FUNCTION taskmaster.drop_audit_months(timestamp with time zone, boolean) OWNER TO taskmaster_owner;
 
+ALTER FUNCTION taskmaster.set_retention(regclass, interval, text) OWNER TO taskmaster_owner;
+
+ALTER FUNCTION taskmaster.apply_audit_retention() OWNER TO taskmaster_owner;
+
 INSERT INTO taskmaster.function_access (function_name, roles) VALUES
     ('check_subject', '{}'),
     ('export_subject', '{taskmaster_admin}'),
     ('erase_subject', '{taskmaster_admin}'),
-    ('set_legal_hold', '{taskmaster_admin}');
+    ('set_legal_hold', '{taskmaster_admin}'),
+    ('set_retention', '{taskmaster_admin}'),
+    ('apply_audit_retention', '{taskmaster_admin}');
 
 SELECT taskmaster.grant_functions();

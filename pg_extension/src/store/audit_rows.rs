@@ -71,7 +71,7 @@ macro_rules! select_rows {
                     ) AS v
               WHERE ",
             $condition,
-            " ORDER BY l.id LIMIT $3"
+            " ORDER BY l.id, l.occurred_at LIMIT $3"
         )
     };
 }
@@ -170,9 +170,9 @@ thread_local! {
     ) };
 
     static LOCK: Plan = const { Plan::new(
-        c"SELECT pg_catalog.pg_try_advisory_xact_lock(
-            pg_catalog.hashtextextended('taskmaster.seal_audit', 0)),
-            taskmaster.ensure_audit_partitions($1)",
+        c"SELECT CASE WHEN pg_catalog.pg_try_advisory_xact_lock(
+              pg_catalog.hashtextextended('taskmaster.seal_audit', 0))
+            THEN taskmaster.ensure_audit_partitions($1) >= 0 END",
         &[INT4OID],
         Access::Write,
         &[Table::AuditLog],

@@ -132,7 +132,7 @@ async fn no_role_reaches_a_partition_directly() {
         for table in ["system_metrics_default", "api_access_logs_default", "audit_log_default"] {
             assert_eq!(session.sqlstate(&format!("select from {table}")).await, "42501", "{group}");
         }
-        let dated = "select max(relname) from pg_class where relname ~ '^system_metrics_p'";
+        let dated = "select max(relname) from pg_class where relname ~ '^system_metrics_p[0-9]+$'";
         let partition = session.text(dated).await;
         assert_eq!(session.sqlstate(&format!("select from {partition}")).await, "42501", "{group}");
     }

@@ -72,7 +72,7 @@ async fn a_changed_deleted_inserted_or_reordered_row_is_found_by_partition_and_i
     let mut tampering = vec![
         (format!("delete from audit_log where id in ({id}, {next})"), "deleted"),
         (swap, "changed"),
-        (insert, "changed"),
+        (insert, "inserted"),
         (format!("alter table audit_log alter id drop identity; {renumber}"), "changed"),
         (
             format!(
@@ -103,7 +103,7 @@ async fn a_changed_deleted_inserted_or_reordered_row_is_found_by_partition_and_i
         tampering.push((format!("update audit_log set {change} where id = {id}"), "changed"));
     }
     for (sql, how) in tampering {
-        let at = if how == "inserted" { 0 } else { id };
+        let at = if sql.contains("values (0,") { 0 } else { id };
         session.run(&format!("begin; {sql}")).await;
         let expected = format!("t f {at} the row was {how}");
         assert_eq!(session.text(VERDICT).await, expected, "{sql}");
@@ -128,7 +128,8 @@ async fn a_seal_that_was_tampered_with_is_found() {
     ] {
         session.run(&format!("begin; {sql}")).await;
         let verdict = session.text(VERDICT).await;
-        assert!(verdict.starts_with("t f ") && verdict.contains("seal"), "{sql}: {verdict}");
+        let expected = if sql.starts_with("delete") { "row was inserted" } else { "seal" };
+        assert!(verdict.starts_with("t f ") && verdict.contains(expected), "{sql}: {verdict}");
         session.run("rollback").await;
     }
 }
@@ -255,6 +256,38 @@ async fn a_month_is_dropped_only_after_its_seal_which_stays() {
     let early = "select partition from verify_audit('2001-01-01', '2001-03-01') where not ok";
     assert_eq!(session.text(early).await, "audit_log_p20010201");
     session.run("rollback").await;
+}
+
+#[tokio::test]
+async fn retention_of_the_audit_takes_sealed_months_alone() {
+    let database = database().await;
+    let session = with_past_months(&database).await;
+    let admin = member(&database, "admin").await;
+    session
+        .run(
+            "create table if not exists retention_policies (data_set text primary key, \
+             keep interval not null, updated_at timestamptz not null default now()); \
+             alter table retention_policies owner to taskmaster_owner",
+        )
+        .await;
+    assert_eq!(admin.text("select apply_audit_retention()").await, "0", "without a policy");
+    admin.run("select set_retention('audit_log', interval '1 year')").await;
+    admin.run("select set_retention('system_metrics', interval '3 days', 'drop')").await;
+    let kept = "select string_agg(data_set || ' ' || keep, ',' order by data_set) \
+        from retention_policies where data_set in ('audit_log', 'audit_log.sealed', 'system_metrics')";
+    assert_eq!(session.text(kept).await, "audit_log.sealed 1 year,system_metrics 3 days");
+    assert_eq!(admin.text("select apply_audit_retention()").await, "2");
+    assert_eq!(session.text("select bool_and(ok) from verify_audit()").await, "t");
+    admin.run("select set_retention('audit_log', null, 'keep')").await;
+    assert_eq!(session.text(kept).await, "system_metrics 3 days");
+    for sql in [
+        "select set_retention('tasks', interval '1 day')",
+        "select set_retention('audit_log', null)",
+        "select set_retention('audit_log', interval '1 day', 'burn')",
+        "select set_retention('pg_class', interval '1 day')",
+    ] {
+        assert_eq!(admin.sqlstate(sql).await, "22023", "{sql}");
+    }
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ calculate_task_completion s t s f
 create_task v f u f
 create_workflow v f u f
 get_task_hierarchy s t s f
-identity_challenge v f r f
+identity_challenge v t r f
 log_api_call v f u f
 record_metric v f u f
 redact_audit v f u f

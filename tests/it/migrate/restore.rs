@@ -96,7 +96,9 @@ async fn a_dump_restored_into_a_new_cluster_is_the_same_and_works() {
     restore(&new, "postgres", &dumped.stdout).await;
 
     let target = new.named(&source.name);
-    assert_eq!(dump(&target, &["--create"]), dump(&source, &["--create"]));
+    let (there, here) = (shape(&source), shape(&target));
+    let differing = there.lines().zip(here.lines()).find(|(there, here)| there != here);
+    assert!(there == here, "first difference: {differing:?}");
     assert!(dump(&target, &[]).contains("CREATE POLICY own_policy"));
     let after = connect(&target.config()).await;
     assert_eq!(contents(&after).await, contents(&before).await);
@@ -117,6 +119,19 @@ async fn a_dump_restored_into_a_new_cluster_is_the_same_and_works() {
     assert_eq!(text(&after, "select bool_and(ok)::text from verify_audit()").await, "true");
     assert_eq!(up_all(&target).await.steps, [], "all steps are there");
     assert!(!dump(&target, &[NO_DATED_PARTITIONS]).is_empty());
+}
+
+/// A dump of the schema. PostgreSQL prints the words of a CHECK on `varchar` with other casts when it has read
+/// what it printed itself.
+fn shape(database: &Database<'_>) -> String {
+    let plain = |line: &str| {
+        if !line.contains("= ANY") {
+            return line.to_owned() + "\n";
+        }
+        let casts = ["::character varying", "::text[]", "::text", "(", ")"];
+        casts.iter().fold(line.to_owned() + "\n", |line, cast| line.replace(cast, ""))
+    };
+    dump(database, &["--create"]).lines().map(plain).collect()
 }
 
 /// Grants of the extension's functions, which a dump has as a difference.
