@@ -282,11 +282,11 @@ CREATE FUNCTION taskmaster.drop_audit_months(p_before timestamp with time zone, 
     SET lock_timeout = '2s'
 AS $drop_audit_months$
 DECLARE
-    month date;
+    began date;
     sealed record;
     is_held CONSTANT boolean := EXISTS (SELECT FROM taskmaster.legal_holds WHERE until > clock_timestamp());
 BEGIN
-    FOR partition, month IN
+    FOR partition, began IN
         SELECT c.relname, substring(c.relname FROM 12)::date FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
          WHERE i.inhparent = 'taskmaster.audit_log'::regclass AND c.relname ~ '^audit_log_p[0-9]{8}$'
            AND substring(c.relname FROM 12)::date + interval '1 month' <= p_before
@@ -296,7 +296,7 @@ BEGIN
             EXECUTE format('LOCK TABLE taskmaster.%I IN ACCESS EXCLUSIVE MODE', partition);
         END IF;
         EXECUTE format('SELECT count(*) FROM taskmaster.%I', partition) INTO rows;
-        SELECT * INTO sealed FROM taskmaster.audit_seals s WHERE s.kind = 'month' AND s.month = drop_audit_months.month;
+        SELECT * INTO sealed FROM taskmaster.audit_seals s WHERE s.kind = 'month' AND s.month = began;
         action := CASE
             WHEN is_held THEN 'kept: a legal hold'
             WHEN rows > 0 AND (sealed IS NULL OR sealed.row_count <> rows) THEN 'kept: not sealed'

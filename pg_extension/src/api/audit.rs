@@ -17,7 +17,6 @@ fn seal_audit(p_until: default!(Option<TimestampWithTimeZone>, "NULL")) -> i64 {
 /// Compares the sealed rows with what was sealed: for each partition whether it is as it was, and
 /// otherwise the first row that is not. No id when it is a seal that is not as it was.
 #[pg_extern(volatile, parallel_unsafe)]
-#[expect(clippy::type_complexity, reason = "the SQL signature is the contract")]
 fn verify_audit(
     p_from: default!(Option<TimestampWithTimeZone>, "NULL"),
     p_to: default!(Option<TimestampWithTimeZone>, "NULL"),

@@ -137,7 +137,8 @@ pub(crate) fn differences(sealed: &[Leaf], present: &[Leaf]) -> Vec<Difference> 
                 if one != other {
                     found.push(Difference::Changed(**other));
                 }
-                (sealed.next(), present.next());
+                sealed.next();
+                present.next();
             }
             (Some(one), other) if other.is_none_or(|other| one.id < other.id) => {
                 found.push(Difference::Deleted(**one));
