@@ -62,11 +62,389 @@ COMMENT ON EXTENSION taskmaster IS 'Stored functions of Taskmaster: tasks, workf
 
 
 --
+-- Name: apply_audit_retention(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.apply_audit_retention() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    ttl interval;
+BEGIN
+    IF to_regclass('taskmaster.retention_policies') IS NULL THEN
+        RETURN 0;
+    END IF;
+    EXECUTE 'SELECT keep FROM taskmaster.retention_policies WHERE data_set = ''audit_log.sealed''' INTO ttl;
+    RETURN (
+        SELECT count(*) FROM taskmaster.drop_audit_months(clock_timestamp() - ttl, false) WHERE action = 'dropped');
+END
+$$;
+
+
+--
+-- Name: FUNCTION apply_audit_retention(); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.apply_audit_retention() IS 'Drops sealed months of the audit that are older than its retention; returns how many';
+
+
+--
+-- Name: audit_event(text, text, jsonb); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.audit_event(p_table text, p_operation text, p_changes jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    who CONSTANT jsonb := nullif(current_setting('taskmaster_identity', true), '');
+BEGIN
+    PERFORM pg_current_xact_id();
+    INSERT INTO taskmaster.audit_log (
+        table_name, operation, changes, tenant_id, actor, application_name, client_addr, client_port)
+    VALUES (
+        p_table, p_operation, p_changes, coalesce(who ->> 'tenant', ''), coalesce(who ->> 'actor', session_user),
+        current_setting('application_name'), (who ->> 'client_addr')::inet, (who ->> 'client_port')::integer);
+END
+$$;
+
+
+--
+-- Name: FUNCTION audit_event(p_table text, p_operation text, p_changes jsonb); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.audit_event(p_table text, p_operation text, p_changes jsonb) IS 'Logs what is not the change of a row; with the rights of the caller, who must own the log';
+
+
+--
+-- Name: audit_row(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.audit_row() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    key_columns CONSTANT text[] := TG_ARGV[1];
+    ignored CONSTANT text[] := TG_ARGV[2];
+    who CONSTANT jsonb := nullif(current_setting('taskmaster_identity', true), '');
+    present jsonb;
+    former jsonb;
+    difference jsonb;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        present := to_jsonb(NEW);
+        former := to_jsonb(OLD);
+        difference := (
+            SELECT jsonb_object_agg(key, jsonb_build_array(former -> key, value)) FROM jsonb_each(present)
+             WHERE value IS DISTINCT FROM former -> key AND key <> ALL (ignored));
+        IF difference IS NULL THEN
+            RETURN NULL;
+        END IF;
+    ELSIF TG_OP = 'INSERT' THEN
+        present := to_jsonb(NEW);
+        difference := (
+            SELECT jsonb_object_agg(key, jsonb_build_array(NULL, value)) FROM jsonb_each(present)
+             WHERE value <> 'null' AND key <> ALL (ignored));
+    ELSE
+        present := to_jsonb(OLD);
+        difference := (
+            SELECT jsonb_object_agg(key, jsonb_build_array(value, NULL)) FROM jsonb_each(present)
+             WHERE value <> 'null' AND key <> ALL (ignored));
+    END IF;
+    INSERT INTO taskmaster.audit_log (
+        table_name, operation, row_key, changes, tenant_id, actor, application_name, client_addr, client_port)
+    VALUES (
+        TG_ARGV[0], TG_OP,
+        CASE cardinality(key_columns)
+            WHEN 1 THEN present ->> key_columns[1]
+            ELSE (SELECT jsonb_agg(present -> name ORDER BY place)
+                    FROM unnest(key_columns) WITH ORDINALITY AS key (name, place))::text
+        END,
+        coalesce(difference, '{}'),
+        coalesce(present ->> 'tenant_id', who ->> 'tenant', ''),
+        coalesce(who ->> 'actor', session_user),
+        current_setting('application_name'),
+        (who ->> 'client_addr')::inet,
+        (who ->> 'client_port')::integer);
+    RETURN NULL;
+END
+$$;
+
+
+--
+-- Name: FUNCTION audit_row(); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.audit_row() IS 'Logs the change of a row; enable_audit() puts it on a table';
+
+
+--
+-- Name: audit_truncate(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.audit_truncate() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM taskmaster.audit_event(TG_ARGV[0], 'TRUNCATE', '{}');
+    RETURN NULL;
+END
+$$;
+
+
+--
+-- Name: FUNCTION audit_truncate(); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.audit_truncate() IS 'Logs that a table was emptied; enable_audit() puts it on a table';
+
+
+--
+-- Name: check_subject(text); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.check_subject(p_subject text) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF p_subject IS NULL THEN
+        RAISE EXCEPTION 'p_subject must not be null'
+            USING ERRCODE = 'null_value_not_allowed', DETAIL = '{"argument": "p_subject"}',
+                  HINT = 'Pass a value for p_subject.';
+    END IF;
+    IF length(btrim(p_subject)) < 3 OR length(p_subject) > 255 OR p_subject LIKE 'erased-%' THEN
+        RAISE EXCEPTION 'p_subject is not the name of a person'
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = '{"argument": "p_subject"}',
+                  HINT = 'Pass the identifier that assignments and logs use, of 3 to 255 characters.';
+    END IF;
+    IF taskmaster.current_tenant() IS NOT NULL THEN
+        RAISE EXCEPTION 'a person''s data is looked for in all tenants, and this session acts for one'
+            USING ERRCODE = 'insufficient_privilege', DETAIL = '{}', HINT = 'Act without a tenant.';
+    END IF;
+    RETURN '(?<![[:alnum:]])' || regexp_replace(p_subject, '([^[:alnum:][:space:]])', '\\\1', 'g') || '(?![[:alnum:]])';
+END
+$$;
+
+
+--
+-- Name: FUNCTION check_subject(p_subject text); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.check_subject(p_subject text) IS 'Refuses what is no subject; else the subject as a regular expression';
+
+
+--
+-- Name: current_actor(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.current_actor() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE(((NULLIF(current_setting('taskmaster_identity'::text, true), ''::text))::jsonb ->> 'actor'::text), (SESSION_USER)::text);
+
+
+--
+-- Name: FUNCTION current_actor(); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.current_actor() IS 'Who acts: the client as the proxy has verified it, or else the name that the session logged in with';
+
+
+--
+-- Name: current_tenant(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.current_tenant() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((NULLIF(current_setting('taskmaster_identity'::text, true), ''::text))::jsonb ->> 'tenant'::text);
+
+
+--
+-- Name: FUNCTION current_tenant(); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.current_tenant() IS 'The tenant of the client as the proxy has verified it; NULL when there is none';
+
+
+--
+-- Name: disable_audit(regclass); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.disable_audit(p_table regclass) RETURNS boolean
+    LANGUAGE plpgsql STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    member regclass;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = p_table AND tgname = 'audit_row') THEN
+        RETURN false;
+    END IF;
+    PERFORM taskmaster.audit_event((SELECT relname FROM pg_class WHERE oid = p_table), 'DISABLE AUDIT', '{}');
+    EXECUTE format('DROP TRIGGER audit_row ON %s', p_table);
+    FOR member IN SELECT * FROM taskmaster.partition_family(p_table) LOOP
+        EXECUTE format('DROP TRIGGER IF EXISTS audit_truncate ON %s', member);
+    END LOOP;
+    RETURN true;
+END
+$$;
+
+
+--
+-- Name: FUNCTION disable_audit(p_table regclass); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.disable_audit(p_table regclass) IS 'Stops logging changes of a table''s rows, and logs that; for its owner';
+
+
+--
+-- Name: drop_audit_months(timestamp with time zone, boolean); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.drop_audit_months(p_before timestamp with time zone, p_dry_run boolean DEFAULT true) RETURNS TABLE(partition text, action text, rows bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '2s'
+    AS $_$
+DECLARE
+    began date;
+    sealed record;
+    is_held CONSTANT boolean := EXISTS (SELECT FROM taskmaster.legal_holds WHERE until > clock_timestamp());
+BEGIN
+    FOR partition, began IN
+        SELECT c.relname, substring(c.relname FROM 12)::date FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'taskmaster.audit_log'::regclass AND c.relname ~ '^audit_log_p[0-9]{8}$'
+           AND substring(c.relname FROM 12)::date + interval '1 month' <= p_before
+         ORDER BY 2
+    LOOP
+        IF NOT coalesce(p_dry_run, true) THEN
+            EXECUTE format('LOCK TABLE taskmaster.%I IN ACCESS EXCLUSIVE MODE', partition);
+        END IF;
+        EXECUTE format('SELECT count(*) FROM taskmaster.%I', partition) INTO rows;
+        SELECT * INTO sealed FROM taskmaster.audit_seals s WHERE s.kind = 'month' AND s.month = began;
+        action := CASE
+            WHEN is_held THEN 'kept: a legal hold'
+            WHEN rows > 0 AND (sealed IS NULL OR sealed.row_count <> rows) THEN 'kept: not sealed'
+            WHEN coalesce(p_dry_run, true) THEN 'would be dropped'
+            ELSE 'dropped'
+        END;
+        IF action = 'dropped' THEN
+            EXECUTE format('DROP TABLE taskmaster.%I', partition);
+            UPDATE taskmaster.audit_seals s SET dropped_at = clock_timestamp() WHERE s.seal_no = sealed.seal_no;
+            PERFORM taskmaster.audit_event(
+                partition, 'DROP', jsonb_build_object('rows', rows, 'seal_no', sealed.seal_no));
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$_$;
+
+
+--
+-- Name: FUNCTION drop_audit_months(p_before timestamp with time zone, p_dry_run boolean); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.drop_audit_months(p_before timestamp with time zone, p_dry_run boolean) IS 'Drops sealed months of the audit, keeping their seals; a dry run only says which';
+
+
+--
+-- Name: enable_audit(regclass, text, text[]); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.enable_audit(p_table regclass, p_what text DEFAULT 'all'::text, p_ignored text[] DEFAULT '{}'::text[]) RETURNS void
+    LANGUAGE plpgsql STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    named text;
+    events text;
+    key_columns text[];
+    ignored text[];
+    member regclass;
+BEGIN
+    SELECT relname INTO STRICT named FROM pg_class WHERE oid = p_table;
+    events := CASE p_what WHEN 'all' THEN 'INSERT OR UPDATE OR DELETE' WHEN 'changes' THEN 'UPDATE OR DELETE' END;
+    IF events IS NULL THEN
+        RAISE EXCEPTION '"%" is not a value of p_what', p_what
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Known values: all, changes.';
+    END IF;
+    IF p_table = ANY (ARRAY['taskmaster.audit_log', 'taskmaster.audit_seals']::regclass[]) THEN
+        RAISE EXCEPTION 'the audit is not audited' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Its seals show whether it was changed: see verify_audit().';
+    END IF;
+    key_columns := ARRAY(
+        SELECT a.attname FROM pg_index i, unnest(i.indkey) WITH ORDINALITY AS key (number, place)
+          JOIN pg_attribute a ON a.attnum = key.number
+         WHERE i.indrelid = p_table AND i.indisprimary AND a.attrelid = p_table ORDER BY key.place);
+    ignored := ARRAY(
+        SELECT attname FROM pg_attribute
+         WHERE attrelid = p_table AND attnum > 0 AND NOT attisdropped AND (attgenerated <> '' OR attname = ANY (p_ignored))
+         ORDER BY attname);
+    PERFORM taskmaster.disable_audit(p_table);
+    EXECUTE format(
+        'CREATE TRIGGER audit_row AFTER %s ON %s FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row(%L, %L, %L)',
+        events, p_table, named, key_columns, ignored);
+    FOR member IN SELECT * FROM taskmaster.partition_family(p_table) LOOP
+        EXECUTE format(
+            'CREATE TRIGGER audit_truncate AFTER TRUNCATE ON %s EXECUTE FUNCTION taskmaster.audit_truncate(%L)',
+            member, (SELECT relname FROM pg_class WHERE oid = member));
+    END LOOP;
+    PERFORM taskmaster.audit_event(named, 'ENABLE AUDIT', jsonb_build_object('what', p_what));
+END
+$$;
+
+
+--
+-- Name: FUNCTION enable_audit(p_table regclass, p_what text, p_ignored text[]); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.enable_audit(p_table regclass, p_what text, p_ignored text[]) IS 'Logs changes of a table''s rows; for its owner';
+
+
+--
+-- Name: ensure_audit_partitions(integer); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.ensure_audit_partitions(p_ahead integer DEFAULT 2) RETURNS integer
+    LANGUAGE plpgsql STRICT SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    present timestamp := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC');
+    made integer := 0;
+BEGIN
+    IF p_ahead NOT BETWEEN 0 AND 120 THEN
+        RAISE EXCEPTION 'p_ahead must be between 0 and 120, not %', p_ahead
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'It counts months.';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('taskmaster.ensure_partitions', 0));
+    FOR step IN 0 .. p_ahead LOOP
+        made := made + taskmaster.make_partition(
+            'audit_log', (present + step * interval '1 month')::date,
+            (present + (step + 1) * interval '1 month')::date)::integer;
+    END LOOP;
+    RETURN made;
+END
+$$;
+
+
+--
+-- Name: FUNCTION ensure_audit_partitions(p_ahead integer); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.ensure_audit_partitions(p_ahead integer) IS 'Makes the monthly partitions of the audit from the present to p_ahead after it; returns how many were missing';
+
+
+--
 -- Name: ensure_partitions(integer); Type: FUNCTION; Schema: taskmaster; Owner: -
 --
 
 CREATE FUNCTION taskmaster.ensure_partitions(p_ahead integer DEFAULT 7) RETURNS integer
-    LANGUAGE plpgsql STRICT
+    LANGUAGE plpgsql STRICT SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
@@ -97,11 +475,252 @@ COMMENT ON FUNCTION taskmaster.ensure_partitions(p_ahead integer) IS 'Makes the 
 
 
 --
+-- Name: erase_subject(text, text, text, boolean); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.erase_subject(p_subject text, p_mode text DEFAULT 'pseudonymize'::text, p_reason text DEFAULT NULL::text, p_dry_run boolean DEFAULT true) RETURNS TABLE(table_name text, column_name text, rows bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+    pattern CONSTANT text := taskmaster.check_subject(p_subject);
+    quoted CONSTANT text := to_json(p_subject)::text;
+    request CONSTANT uuid := gen_random_uuid();
+    pseudonym CONSTANT text := 'erased-' || "left"(replace(request::text, '-', ''), 16);
+    is_dry CONSTANT boolean := coalesce(p_dry_run, true);
+    counts jsonb := '{}';
+    source record;
+BEGIN
+    IF p_mode IS NULL OR p_mode NOT IN ('pseudonymize', 'delete') THEN
+        RAISE EXCEPTION '"%" is not a value of p_mode', p_mode
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = '{"argument": "p_mode"}',
+                  HINT = 'Known values: pseudonymize, delete.';
+    END IF;
+    IF NOT is_dry AND (coalesce(btrim(p_reason), '') = '' OR p_reason ~ pattern) THEN
+        RAISE EXCEPTION 'p_reason must say why, without naming the subject'
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = '{"argument": "p_reason"}',
+                  HINT = 'The reason stays in the receipt.';
+    END IF;
+    IF EXISTS (SELECT FROM taskmaster.legal_holds h WHERE h.subject = p_subject AND h.until > clock_timestamp()) THEN
+        RAISE EXCEPTION 'the subject is under a legal hold'
+            USING ERRCODE = 'insufficient_privilege', DETAIL = '{}',
+                  HINT = 'See taskmaster.legal_holds; set_legal_hold() with a time that has passed ends a hold.';
+    END IF;
+    IF to_regprocedure('taskmaster.redact_audit(text,text,uuid,text[],boolean)') IS NULL THEN
+        RAISE EXCEPTION 'the extension taskmaster is missing, without which the audit cannot be erased'
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = '{}',
+                  HINT = 'Run CREATE EXTENSION taskmaster SCHEMA taskmaster.';
+    END IF;
+    FOR source IN SELECT * FROM taskmaster.personal_data ORDER BY 1, 2 LOOP
+        IF is_dry THEN
+            EXECUTE format(
+                'SELECT count(*) FROM taskmaster.%I WHERE %s', source.table_name, source.condition)
+                INTO rows USING p_subject, pseudonym, quoted, pattern;
+        ELSE
+            EXECUTE CASE
+                WHEN p_mode = 'delete' AND source.on_delete = 'row' THEN format(
+                    'DELETE FROM taskmaster.%I WHERE %s', source.table_name, source.condition)
+                WHEN p_mode = 'delete' AND source.kind = 'identifier' AND NOT source.attnotnull THEN format(
+                    'UPDATE taskmaster.%I SET %I = NULL WHERE %s',
+                    source.table_name, source.column_name, source.condition)
+                ELSE format(
+                    'UPDATE taskmaster.%I SET %I = %s WHERE %s',
+                    source.table_name, source.column_name, source.replacement, source.condition)
+            END USING p_subject, pseudonym, quoted, pattern;
+            GET DIAGNOSTICS rows = ROW_COUNT;
+        END IF;
+        CONTINUE WHEN rows = 0;
+        counts := counts || jsonb_build_object(source.table_name || '.' || source.column_name, rows);
+        table_name := source.table_name;
+        column_name := source.column_name;
+        RETURN NEXT;
+    END LOOP;
+    IF NOT is_dry THEN
+        INSERT INTO taskmaster.erasure_requests (id, mode, reason, counts) VALUES (request, p_mode, p_reason, counts);
+    END IF;
+    EXECUTE 'SELECT taskmaster.redact_audit($1, $2, $3, $4, $5)' INTO rows
+      USING p_subject, pseudonym, request,
+            ARRAY(SELECT d.table_name || '.' || d.column_name FROM taskmaster.personal_data d WHERE d.kind = 'text'),
+            is_dry;
+    IF rows > 0 THEN
+        table_name := 'audit_log';
+        column_name := 'changes';
+        RETURN NEXT;
+    END IF;
+    IF NOT is_dry THEN
+        UPDATE taskmaster.erasure_requests r SET counts = r.counts || jsonb_build_object('audit_log', rows)
+         WHERE r.id = request;
+    END IF;
+END
+$_$;
+
+
+--
+-- Name: FUNCTION erase_subject(p_subject text, p_mode text, p_reason text, p_dry_run boolean); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.erase_subject(p_subject text, p_mode text, p_reason text, p_dry_run boolean) IS 'Erases a person from all tables and the audit; a dry run only counts';
+
+
+--
+-- Name: export_subject(text); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.export_subject(p_subject text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    rows_max CONSTANT integer := 10000;
+    pattern CONSTANT text := taskmaster.check_subject(p_subject);
+    quoted CONSTANT text := to_json(p_subject)::text;
+    source record;
+    found jsonb;
+    tables jsonb := '{}';
+    truncated jsonb := '[]';
+BEGIN
+    FOR source IN
+        SELECT table_name, string_agg(condition, ' OR ' ORDER BY column_name) AS condition
+          FROM taskmaster.personal_data GROUP BY table_name
+        UNION ALL
+        SELECT 'audit_log', 'login = $1 OR actor = $1 OR strpos(changes::text, $3) > 0 OR changes::text ~ $4'
+         ORDER BY table_name
+    LOOP
+        EXECUTE format(
+            'SELECT jsonb_agg(row) FROM (
+                 SELECT to_jsonb(t) - ''salt'' - ''kept'' AS row FROM taskmaster.%I t WHERE (%s) LIMIT %s) AS r',
+            source.table_name, source.condition, rows_max + 1)
+            INTO found USING p_subject, NULL::text, quoted, pattern;
+        CONTINUE WHEN found IS NULL;
+        IF jsonb_array_length(found) > rows_max THEN
+            found := found - rows_max;
+            truncated := truncated || to_jsonb(source.table_name);
+        END IF;
+        tables := tables || jsonb_build_object(source.table_name, found);
+    END LOOP;
+    RETURN jsonb_build_object(
+        'subject', p_subject, 'exported_at', clock_timestamp(), 'tables', tables, 'truncated', truncated);
+END
+$_$;
+
+
+--
+-- Name: FUNCTION export_subject(p_subject text); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.export_subject(p_subject text) IS 'All rows that name a person, by table';
+
+
+--
+-- Name: grant_functions(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.grant_functions() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    routine record;
+    changed integer := 0;
+BEGIN
+    FOR routine IN
+        WITH roles AS (
+            SELECT oid, rolname FROM pg_roles
+             WHERE rolname IN ('taskmaster_owner', 'taskmaster_admin', 'taskmaster_agent', 'taskmaster_integration',
+                               'taskmaster_readonly', 'taskmaster_auditor')
+            UNION ALL SELECT 0, 'public'
+        ), wanted AS (
+            SELECT p.oid, r.oid AS role
+              FROM pg_proc p
+              LEFT JOIN taskmaster.function_access a ON a.function_name = p.proname
+              JOIN roles r ON r.oid NOT IN (0, p.proowner) AND CASE
+                  WHEN r.rolname = 'taskmaster_owner' THEN true
+                  WHEN p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) THEN false
+                  WHEN a.roles IS NOT NULL THEN r.rolname = ANY (a.roles)
+                  WHEN p.provolatile = 'v' THEN r.rolname = 'taskmaster_admin'
+                  ELSE true
+              END
+        ), present AS (
+            SELECT p.oid, granted.grantee AS role
+              FROM pg_proc p,
+                   aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS granted
+             WHERE granted.grantee IN (SELECT oid FROM roles) AND granted.grantee <> p.proowner
+        ), differing AS (
+            SELECT oid, role, false AS is_granted FROM (TABLE present EXCEPT TABLE wanted) AS surplus
+            UNION ALL
+            SELECT oid, role, true FROM (TABLE wanted EXCEPT TABLE present) AS missing
+        )
+        SELECT p.oid::regprocedure AS signature,
+               string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname) FILTER (WHERE d.is_granted) AS missing,
+               string_agg(CASE r.oid WHEN 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END, ', ' ORDER BY r.rolname)
+                   FILTER (WHERE NOT d.is_granted) AS surplus
+          FROM differing d
+          JOIN pg_proc p ON p.oid = d.oid
+          JOIN roles r ON r.oid = d.role
+         WHERE p.pronamespace = 'taskmaster'::regnamespace
+           AND NOT EXISTS (
+                SELECT FROM pg_depend e JOIN pg_extension x ON x.oid = e.refobjid
+                 WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e'
+                   AND e.refclassid = 'pg_extension'::regclass AND x.extname <> 'taskmaster')
+         GROUP BY p.oid
+         ORDER BY p.oid::regprocedure::text
+    LOOP
+        IF routine.surplus IS NOT NULL THEN
+            EXECUTE format('REVOKE ALL ON ROUTINE %s FROM %s', routine.signature, routine.surplus);
+        END IF;
+        IF routine.missing IS NOT NULL THEN
+            EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', routine.signature, routine.missing);
+        END IF;
+        changed := changed + 1;
+    END LOOP;
+    RETURN changed;
+END
+$$;
+
+
+--
+-- Name: FUNCTION grant_functions(); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.grant_functions() IS 'Brings EXECUTE on the functions of schema taskmaster in line with function_access; returns how many it changed';
+
+
+--
+-- Name: grant_sequences(regclass, text); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.grant_sequences(p_table regclass, p_roles text) RETURNS void
+    LANGUAGE plpgsql STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    sequence regclass;
+BEGIN
+    FOR sequence IN
+        SELECT d.objid FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
+         WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p_table
+           AND d.deptype = 'a' AND c.relkind = 'S'
+    LOOP
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %s', sequence, p_roles);
+    END LOOP;
+END
+$$;
+
+
+--
+-- Name: FUNCTION grant_sequences(p_table regclass, p_roles text); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.grant_sequences(p_table regclass, p_roles text) IS 'Grants the sequences of a table''s columns to roles that insert; protect_table() uses it';
+
+
+--
 -- Name: make_partition(name, date, date); Type: FUNCTION; Schema: taskmaster; Owner: -
 --
 
 CREATE FUNCTION taskmaster.make_partition(p_table name, p_from date, p_to date) RETURNS boolean
-    LANGUAGE plpgsql STRICT
+    LANGUAGE plpgsql STRICT SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
@@ -137,6 +756,217 @@ $_$;
 --
 
 COMMENT ON FUNCTION taskmaster.make_partition(p_table name, p_from date, p_to date) IS 'Makes one partition of a table partitioned by time, bounds in UTC; false when it stands already';
+
+
+--
+-- Name: on_new_functions(); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.on_new_functions() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_event_trigger_ddl_commands()
+         WHERE schema_name = 'taskmaster'
+            OR classid = 'pg_extension'::regclass AND object_identity = 'taskmaster')
+    THEN
+        PERFORM taskmaster.grant_functions();
+    END IF;
+END
+$$;
+
+
+--
+-- Name: FUNCTION on_new_functions(); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.on_new_functions() IS 'Keeps PUBLIC out of functions that are new in schema taskmaster';
+
+
+--
+-- Name: partition_family(regclass); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.partition_family(p_table regclass) RETURNS SETOF regclass
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT partition_family.p_table AS p_table
+ UNION
+  SELECT pg_partition_tree.relid
+    FROM pg_partition_tree(partition_family.p_table) pg_partition_tree(relid, parentrelid, isleaf, level);
+END;
+
+
+--
+-- Name: FUNCTION partition_family(p_table regclass); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.partition_family(p_table regclass) IS 'A table and its partitions';
+
+
+--
+-- Name: protect_table(regclass, text, text, text, text, text[], text, text); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.protect_table(p_table regclass, p_agent text DEFAULT 'SELECT, INSERT, UPDATE'::text, p_integration text DEFAULT 'SELECT'::text, p_rows text DEFAULT 'tenant'::text, p_audit text DEFAULT 'all'::text, p_unaudited text[] DEFAULT '{}'::text[], p_admin text DEFAULT 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'::text, p_readers text DEFAULT 'SELECT'::text) RETURNS void
+    LANGUAGE plpgsql STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    member regclass;
+    granted record;
+BEGIN
+    IF p_rows NOT IN ('tenant', 'shared') OR p_audit NOT IN ('all', 'changes', 'none') THEN
+        RAISE EXCEPTION 'p_rows "%" or p_audit "%" is not a known word', p_rows, p_audit
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'p_rows is tenant or shared, p_audit all, changes or none.';
+    END IF;
+    FOR member IN SELECT * FROM taskmaster.partition_family(p_table) LOOP
+        EXECUTE format('ALTER TABLE %s OWNER TO taskmaster_owner', member);
+        EXECUTE format(
+            'REVOKE ALL ON %s FROM PUBLIC, taskmaster_admin, taskmaster_agent, taskmaster_integration,
+                 taskmaster_readonly, taskmaster_auditor', member);
+    END LOOP;
+    FOR granted IN
+        SELECT * FROM (VALUES
+            ('taskmaster_admin', p_admin), ('taskmaster_agent', p_agent), ('taskmaster_integration', p_integration),
+            ('taskmaster_readonly, taskmaster_auditor', p_readers)
+        ) AS wanted (roles, privileges)
+         WHERE privileges <> ''
+    LOOP
+        EXECUTE format('GRANT %s ON %s TO %s', granted.privileges, p_table, granted.roles);
+        IF granted.privileges ~* '\minsert\M' THEN
+            PERFORM taskmaster.grant_sequences(p_table, granted.roles);
+        END IF;
+    END LOOP;
+    IF p_rows = 'tenant' THEN
+        PERFORM taskmaster.separate_tenants(p_table);
+    END IF;
+    IF p_audit = 'none' THEN
+        PERFORM taskmaster.disable_audit(p_table);
+    ELSE
+        PERFORM taskmaster.enable_audit(p_table, p_audit, p_unaudited);
+    END IF;
+END
+$$;
+
+
+--
+-- Name: FUNCTION protect_table(p_table regclass, p_agent text, p_integration text, p_rows text, p_audit text, p_unaudited text[], p_admin text, p_readers text); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.protect_table(p_table regclass, p_agent text, p_integration text, p_rows text, p_audit text, p_unaudited text[], p_admin text, p_readers text) IS 'Brings a table under ownership, grants, row-level security and audit in one call; for its owner';
+
+
+--
+-- Name: separate_tenants(regclass); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.separate_tenants(p_table regclass) RETURNS void
+    LANGUAGE plpgsql STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    EXECUTE format('ALTER TABLE %s ADD COLUMN IF NOT EXISTS tenant_id text', p_table);
+    EXECUTE format(
+        'ALTER TABLE %s ALTER COLUMN tenant_id SET DEFAULT coalesce(taskmaster.current_tenant(), '''')', p_table);
+    EXECUTE format('UPDATE %s SET tenant_id = '''' WHERE tenant_id IS NULL', p_table);
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN tenant_id SET NOT NULL', p_table);
+    EXECUTE format('ALTER TABLE %1$s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', p_table);
+    EXECUTE format('DROP POLICY IF EXISTS tenant_rows ON %s', p_table);
+    EXECUTE format(
+        'CREATE POLICY tenant_rows ON %s
+             USING (tenant_id = (SELECT coalesce(taskmaster.current_tenant(), '''')))', p_table);
+    EXECUTE format('DROP POLICY IF EXISTS all_rows ON %s', p_table);
+    EXECUTE format(
+        'CREATE POLICY all_rows ON %s TO taskmaster_admin, taskmaster_auditor
+             USING ((SELECT taskmaster.current_tenant()) IS NULL)', p_table);
+    EXECUTE format('DROP POLICY IF EXISTS owners_rows ON %s', p_table);
+    EXECUTE format('CREATE POLICY owners_rows ON %s TO taskmaster_owner USING (true)', p_table);
+END
+$_$;
+
+
+--
+-- Name: FUNCTION separate_tenants(p_table regclass); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.separate_tenants(p_table regclass) IS 'Adds tenant_id and the policies that go by it; protect_table() uses it';
+
+
+--
+-- Name: set_legal_hold(text, timestamp with time zone, text); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.set_legal_hold(p_subject text, p_until timestamp with time zone, p_reason text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    hold uuid;
+BEGIN
+    PERFORM taskmaster.check_subject(p_subject);
+    IF p_until IS NULL OR coalesce(btrim(p_reason), '') = '' THEN
+        RAISE EXCEPTION 'a legal hold has an end and a reason'
+            USING ERRCODE = 'null_value_not_allowed', DETAIL = '{}', HINT = 'Pass p_until and p_reason.';
+    END IF;
+    INSERT INTO taskmaster.legal_holds AS h (subject, until, reason) VALUES (p_subject, p_until, p_reason)
+    ON CONFLICT (subject) DO UPDATE SET until = excluded.until, reason = excluded.reason, updated_at = now()
+    RETURNING h.id INTO hold;
+    RETURN hold;
+END
+$$;
+
+
+--
+-- Name: FUNCTION set_legal_hold(p_subject text, p_until timestamp with time zone, p_reason text); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.set_legal_hold(p_subject text, p_until timestamp with time zone, p_reason text) IS 'Keeps a person''s data from being erased until a time';
+
+
+--
+-- Name: set_retention(regclass, interval, text); Type: FUNCTION; Schema: taskmaster; Owner: -
+--
+
+CREATE FUNCTION taskmaster.set_retention(p_table regclass, p_ttl interval, p_mode text DEFAULT 'drop'::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    data_set CONSTANT text := (
+        SELECT CASE relname WHEN 'audit_log' THEN 'audit_log.sealed' ELSE relname END
+          FROM pg_class WHERE oid = p_table AND relnamespace = 'taskmaster'::regnamespace AND relkind = 'p');
+BEGIN
+    IF to_regclass('taskmaster.retention_policies') IS NULL THEN
+        RAISE EXCEPTION 'table taskmaster.retention_policies does not exist'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = '{"schema": "taskmaster", "table": "retention_policies"}',
+                  HINT = 'run `taskmaster migrate up`';
+    END IF;
+    IF data_set IS NULL OR p_mode IS NULL OR p_mode NOT IN ('drop', 'keep') OR p_mode = 'drop' AND p_ttl IS NULL THEN
+        RAISE EXCEPTION 'no retention of %, % for %', p_ttl, p_mode, p_table
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = '{}',
+                  HINT = 'Pass a table of schema taskmaster that is partitioned by time, and drop with an interval, or keep.';
+    END IF;
+    IF p_mode = 'keep' THEN
+        EXECUTE 'DELETE FROM taskmaster.retention_policies WHERE data_set = $1' USING data_set;
+    ELSE
+        EXECUTE 'INSERT INTO taskmaster.retention_policies (data_set, keep) VALUES ($1, $2)
+                 ON CONFLICT (data_set) DO UPDATE SET keep = excluded.keep, updated_at = now()'
+          USING data_set, p_ttl;
+    END IF;
+END
+$_$;
+
+
+--
+-- Name: FUNCTION set_retention(p_table regclass, p_ttl interval, p_mode text); Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON FUNCTION taskmaster.set_retention(p_table regclass, p_ttl interval, p_mode text) IS 'How long the rows of a table partitioned by time are kept';
 
 
 --
@@ -176,12 +1006,15 @@ CREATE TABLE taskmaster.api_access_logs (
     task_id uuid,
     error_message text,
     retry_count integer DEFAULT 0,
+    tenant_id text DEFAULT COALESCE(taskmaster.current_tenant(), ''::text) NOT NULL,
     CONSTRAINT api_access_logs_method_check CHECK (((method)::text = ANY ((ARRAY['GET'::character varying, 'HEAD'::character varying, 'POST'::character varying, 'PUT'::character varying, 'PATCH'::character varying, 'DELETE'::character varying, 'OPTIONS'::character varying, 'CONNECT'::character varying, 'TRACE'::character varying])::text[]))),
     CONSTRAINT api_access_logs_response_status_check CHECK (((response_status >= 0) AND (response_status <= 999))),
     CONSTRAINT api_access_logs_response_time_ms_check CHECK ((response_time_ms >= 0)),
     CONSTRAINT api_access_logs_retry_count_check CHECK ((retry_count >= 0))
 )
 PARTITION BY RANGE ("timestamp");
+
+ALTER TABLE ONLY taskmaster.api_access_logs FORCE ROW LEVEL SECURITY;
 
 
 --
@@ -214,11 +1047,199 @@ CREATE TABLE taskmaster.api_access_logs_default (
     task_id uuid,
     error_message text,
     retry_count integer DEFAULT 0,
+    tenant_id text DEFAULT COALESCE(taskmaster.current_tenant(), ''::text) NOT NULL,
     CONSTRAINT api_access_logs_method_check CHECK (((method)::text = ANY ((ARRAY['GET'::character varying, 'HEAD'::character varying, 'POST'::character varying, 'PUT'::character varying, 'PATCH'::character varying, 'DELETE'::character varying, 'OPTIONS'::character varying, 'CONNECT'::character varying, 'TRACE'::character varying])::text[]))),
     CONSTRAINT api_access_logs_response_status_check CHECK (((response_status >= 0) AND (response_status <= 999))),
     CONSTRAINT api_access_logs_response_time_ms_check CHECK ((response_time_ms >= 0)),
     CONSTRAINT api_access_logs_retry_count_check CHECK ((retry_count >= 0))
 );
+
+
+--
+-- Name: audit_log; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.audit_log (
+    id bigint NOT NULL,
+    occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    transaction_id xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    table_name text NOT NULL,
+    operation text NOT NULL,
+    row_key text,
+    changes jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tenant_id text DEFAULT ''::text NOT NULL,
+    login text DEFAULT SESSION_USER,
+    actor text,
+    application_name text,
+    peer_addr inet DEFAULT inet_client_addr(),
+    peer_port integer DEFAULT inet_client_port(),
+    client_addr inet,
+    client_port integer,
+    salt uuid DEFAULT gen_random_uuid(),
+    kept jsonb,
+    erased_by uuid,
+    CONSTRAINT audit_log_operation_check CHECK ((operation = ANY (ARRAY['INSERT'::text, 'UPDATE'::text, 'DELETE'::text, 'TRUNCATE'::text, 'DROP'::text, 'ENABLE AUDIT'::text, 'DISABLE AUDIT'::text]))),
+    CONSTRAINT audit_log_salt_check CHECK ((((salt IS NULL) = (kept IS NOT NULL)) AND ((salt IS NULL) = (erased_by IS NOT NULL))))
+)
+PARTITION BY RANGE (occurred_at);
+
+
+--
+-- Name: TABLE audit_log; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.audit_log IS 'Changes of rows, one partition per month in UTC; written by triggers alone';
+
+
+--
+-- Name: COLUMN audit_log.row_key; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.audit_log.row_key IS 'The primary key: its value, or the values as a JSON array';
+
+
+--
+-- Name: COLUMN audit_log.changes; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.audit_log.changes IS 'The changed columns: {"column": [before, after]}';
+
+
+--
+-- Name: COLUMN audit_log.login; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.audit_log.login IS 'The role that logged in (session_user)';
+
+
+--
+-- Name: COLUMN audit_log.actor; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.audit_log.actor IS 'The client as the proxy has verified it, or else the login';
+
+
+--
+-- Name: COLUMN audit_log.peer_addr; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.audit_log.peer_addr IS 'Who is connected to the server: the proxy, when there is one';
+
+
+--
+-- Name: COLUMN audit_log.client_addr; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.audit_log.client_addr IS 'Where the client is, as the proxy has verified it';
+
+
+--
+-- Name: COLUMN audit_log.salt; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.audit_log.salt IS 'Makes digests of the values unguessable; goes with the first erasure';
+
+
+--
+-- Name: COLUMN audit_log.kept; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.audit_log.kept IS 'After an erasure: the salts of the values that are left, and the digests of those that are gone';
+
+
+--
+-- Name: audit_log_default; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.audit_log_default (
+    id bigint NOT NULL,
+    occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    transaction_id xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    table_name text NOT NULL,
+    operation text NOT NULL,
+    row_key text,
+    changes jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tenant_id text DEFAULT ''::text NOT NULL,
+    login text DEFAULT SESSION_USER,
+    actor text,
+    application_name text,
+    peer_addr inet DEFAULT inet_client_addr(),
+    peer_port integer DEFAULT inet_client_port(),
+    client_addr inet,
+    client_port integer,
+    salt uuid DEFAULT gen_random_uuid(),
+    kept jsonb,
+    erased_by uuid,
+    CONSTRAINT audit_log_operation_check CHECK ((operation = ANY (ARRAY['INSERT'::text, 'UPDATE'::text, 'DELETE'::text, 'TRUNCATE'::text, 'DROP'::text, 'ENABLE AUDIT'::text, 'DISABLE AUDIT'::text]))),
+    CONSTRAINT audit_log_salt_check CHECK ((((salt IS NULL) = (kept IS NOT NULL)) AND ((salt IS NULL) = (erased_by IS NOT NULL))))
+);
+
+
+--
+-- Name: audit_log_id_seq; Type: SEQUENCE; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE taskmaster.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME taskmaster.audit_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: audit_seals; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.audit_seals (
+    seal_no bigint NOT NULL,
+    kind text NOT NULL,
+    month date,
+    first_id bigint NOT NULL,
+    last_id bigint NOT NULL,
+    row_count bigint NOT NULL,
+    from_time timestamp with time zone NOT NULL,
+    to_time timestamp with time zone NOT NULL,
+    root bytea NOT NULL,
+    leaves bytea,
+    previous bytea NOT NULL,
+    seal bytea NOT NULL,
+    sealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    dropped_at timestamp with time zone,
+    CONSTRAINT audit_seals_kind_check CHECK (((kind = ANY (ARRAY['batch'::text, 'month'::text])) AND ((kind = 'month'::text) = (month IS NOT NULL)) AND ((kind = 'batch'::text) = (leaves IS NOT NULL)))),
+    CONSTRAINT audit_seals_length_check CHECK (((octet_length(root) = 32) AND (octet_length(previous) = 32) AND (octet_length(seal) = 32))),
+    CONSTRAINT audit_seals_range_check CHECK (((first_id <= last_id) AND (row_count > 0) AND (from_time <= to_time)))
+);
+
+
+--
+-- Name: TABLE audit_seals; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.audit_seals IS 'Merkle roots of the audit, chained; leaves are 48 bytes a row: id, time, hash';
+
+
+--
+-- Name: erasure_requests; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.erasure_requests (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    mode text NOT NULL,
+    reason text NOT NULL,
+    erased_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    counts jsonb NOT NULL,
+    CONSTRAINT erasure_requests_mode_check CHECK ((mode = ANY (ARRAY['pseudonymize'::text, 'delete'::text])))
+);
+
+
+--
+-- Name: TABLE erasure_requests; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.erasure_requests IS 'Receipts of erasures: when, why and how many values, but not of whom';
 
 
 --
@@ -240,6 +1261,7 @@ CREATE TABLE taskmaster.external_integrations (
     rate_limit_per_minute integer DEFAULT 60,
     current_usage integer DEFAULT 0,
     usage_reset_at timestamp with time zone DEFAULT (now() + '00:01:00'::interval),
+    tenant_id text DEFAULT COALESCE(taskmaster.current_tenant(), ''::text) NOT NULL,
     CONSTRAINT external_integrations_current_usage_check CHECK ((current_usage >= 0)),
     CONSTRAINT external_integrations_health_status_check CHECK (((health_status)::text = ANY ((ARRAY['healthy'::character varying, 'unhealthy'::character varying, 'unknown'::character varying, 'timeout'::character varying])::text[]))),
     CONSTRAINT external_integrations_integration_type_check CHECK (((integration_type)::text = ANY ((ARRAY['codegen'::character varying, 'github'::character varying, 'linear'::character varying, 'claude'::character varying, 'webhook'::character varying, 'slack'::character varying, 'email'::character varying])::text[]))),
@@ -248,12 +1270,54 @@ CREATE TABLE taskmaster.external_integrations (
 )
 WITH (fillfactor='50');
 
+ALTER TABLE ONLY taskmaster.external_integrations FORCE ROW LEVEL SECURITY;
+
 
 --
 -- Name: TABLE external_integrations; Type: COMMENT; Schema: taskmaster; Owner: -
 --
 
 COMMENT ON TABLE taskmaster.external_integrations IS 'Services that are called, their health and rate limits';
+
+
+--
+-- Name: function_access; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.function_access (
+    function_name name NOT NULL,
+    roles name[] NOT NULL,
+    CONSTRAINT function_access_roles_check CHECK ((roles <@ ARRAY['taskmaster_admin'::name, 'taskmaster_agent'::name, 'taskmaster_integration'::name, 'taskmaster_readonly'::name, 'taskmaster_auditor'::name]))
+);
+
+
+--
+-- Name: TABLE function_access; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.function_access IS 'Which roles may call a function; without a row, all if it only reads, else taskmaster_admin';
+
+
+--
+-- Name: legal_holds; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.legal_holds (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    subject text NOT NULL,
+    until timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT legal_holds_reason_check CHECK ((btrim(reason) <> ''::text))
+);
+
+
+--
+-- Name: TABLE legal_holds; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.legal_holds IS 'Persons whose data must not be erased until a time';
 
 
 --
@@ -272,6 +1336,90 @@ CREATE TABLE taskmaster.maintenance_state (
 --
 
 COMMENT ON TABLE taskmaster.maintenance_state IS 'Facts that upkeep remembers between runs, by key';
+
+
+--
+-- Name: personal_columns; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.personal_columns (
+    table_name text NOT NULL,
+    column_name text NOT NULL,
+    kind text NOT NULL,
+    on_delete text DEFAULT 'clear'::text NOT NULL,
+    CONSTRAINT personal_columns_kind_check CHECK ((kind = ANY (ARRAY['identifier'::text, 'json'::text, 'text'::text]))),
+    CONSTRAINT personal_columns_on_delete_check CHECK (((on_delete = 'clear'::text) OR ((on_delete = 'row'::text) AND (kind = 'identifier'::text))))
+);
+
+
+--
+-- Name: TABLE personal_columns; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.personal_columns IS 'Columns that may name a person: as their whole value, as a string within JSON, or within text';
+
+
+--
+-- Name: COLUMN personal_columns.on_delete; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON COLUMN taskmaster.personal_columns.on_delete IS 'What deletion does: "clear" the value, or delete the "row", which then is about nobody else';
+
+
+--
+-- Name: personal_data; Type: VIEW; Schema: taskmaster; Owner: -
+--
+
+CREATE VIEW taskmaster.personal_data AS
+ SELECT p.table_name,
+    p.column_name,
+    p.kind,
+    p.on_delete,
+        CASE p.kind
+            WHEN 'identifier'::text THEN format('%I::text = $1'::text, p.column_name)
+            WHEN 'json'::text THEN format('strpos(%I::text, $3) > 0'::text, p.column_name)
+            ELSE format('%I ~ $4'::text, p.column_name)
+        END AS condition,
+        CASE p.kind
+            WHEN 'identifier'::text THEN '$2'::text
+            WHEN 'json'::text THEN format('replace(%I::text, $3, to_json($2)::text)::%s'::text, p.column_name, (a.atttypid)::regtype)
+            ELSE format('"left"(regexp_replace(%I, $4, $2, ''g''), %s)'::text, p.column_name,
+            CASE
+                WHEN (a.atttypmod > 4) THEN (a.atttypmod - 4)
+                ELSE 2147483647
+            END)
+        END AS replacement,
+    a.attnotnull
+   FROM ((taskmaster.personal_columns p
+     JOIN pg_class c ON (((c.relnamespace = ('taskmaster'::regnamespace)::oid) AND (c.relname = p.table_name) AND (c.relkind = ANY (ARRAY['r'::"char", 'p'::"char"])))))
+     JOIN pg_attribute a ON (((a.attrelid = c.oid) AND (a.attname = p.column_name) AND (NOT a.attisdropped))));
+
+
+--
+-- Name: VIEW personal_data; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON VIEW taskmaster.personal_data IS 'The personal columns that there are, and the SQL that finds and replaces a subject';
+
+
+--
+-- Name: proxy_keys; Type: TABLE; Schema: taskmaster; Owner: -
+--
+
+CREATE TABLE taskmaster.proxy_keys (
+    name text NOT NULL,
+    stored_key bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT proxy_keys_name_check CHECK ((btrim(name) <> ''::text)),
+    CONSTRAINT proxy_keys_stored_key_check CHECK ((octet_length(stored_key) = 32))
+);
+
+
+--
+-- Name: TABLE proxy_keys; Type: COMMENT; Schema: taskmaster; Owner: -
+--
+
+COMMENT ON TABLE taskmaster.proxy_keys IS 'Proxies that may say who their clients are, with the SHA-256 of their keys';
 
 
 --
@@ -317,9 +1465,12 @@ CREATE TABLE taskmaster.system_metrics (
     metric_unit character varying(20),
     tags jsonb DEFAULT '{}'::jsonb,
     source_system character varying(50),
+    tenant_id text DEFAULT COALESCE(taskmaster.current_tenant(), ''::text) NOT NULL,
     CONSTRAINT system_metrics_metric_type_check CHECK (((metric_type)::text = ANY ((ARRAY['gauge'::character varying, 'counter'::character varying, 'histogram'::character varying, 'timer'::character varying])::text[])))
 )
 PARTITION BY RANGE (recorded_at);
+
+ALTER TABLE ONLY taskmaster.system_metrics FORCE ROW LEVEL SECURITY;
 
 
 --
@@ -344,6 +1495,7 @@ CREATE TABLE taskmaster.system_metrics_default (
     metric_unit character varying(20),
     tags jsonb DEFAULT '{}'::jsonb,
     source_system character varying(50),
+    tenant_id text DEFAULT COALESCE(taskmaster.current_tenant(), ''::text) NOT NULL,
     CONSTRAINT system_metrics_metric_type_check CHECK (((metric_type)::text = ANY ((ARRAY['gauge'::character varying, 'counter'::character varying, 'histogram'::character varying, 'timer'::character varying])::text[])))
 );
 
@@ -378,6 +1530,7 @@ CREATE TABLE taskmaster.tasks (
     linear_issue_id character varying(255),
     github_issue_number integer,
     codegen_session_id character varying(255),
+    tenant_id text DEFAULT COALESCE(taskmaster.current_tenant(), ''::text) NOT NULL,
     CONSTRAINT tasks_actual_hours_check CHECK ((actual_hours >= (0)::numeric)),
     CONSTRAINT tasks_completed_at_check CHECK (((completed_at IS NULL) OR ((status)::text = 'completed'::text))),
     CONSTRAINT tasks_complexity_score_check CHECK (((complexity_score >= 1) AND (complexity_score <= 10))),
@@ -391,6 +1544,8 @@ CREATE TABLE taskmaster.tasks (
     CONSTRAINT tasks_type_check CHECK (((type)::text = ANY ((ARRAY['general'::character varying, 'bug_fix'::character varying, 'feature'::character varying, 'enhancement'::character varying, 'refactor'::character varying, 'documentation'::character varying, 'test'::character varying, 'deployment'::character varying])::text[])))
 )
 WITH (fillfactor='85', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02');
+
+ALTER TABLE ONLY taskmaster.tasks FORCE ROW LEVEL SECURITY;
 
 
 --
@@ -422,6 +1577,7 @@ CREATE TABLE taskmaster.workflows (
     codegen_pr_url character varying(500),
     claude_session_id character varying(255),
     validation_results jsonb DEFAULT '{}'::jsonb,
+    tenant_id text DEFAULT COALESCE(taskmaster.current_tenant(), ''::text) NOT NULL,
     CONSTRAINT workflows_max_retries_check CHECK ((max_retries >= 0)),
     CONSTRAINT workflows_retry_count_check CHECK ((retry_count >= 0)),
     CONSTRAINT workflows_status_check CHECK (((status)::text = ANY ((ARRAY['initialized'::character varying, 'running'::character varying, 'completed'::character varying, 'failed'::character varying, 'cancelled'::character varying, 'timeout'::character varying])::text[]))),
@@ -430,6 +1586,8 @@ CREATE TABLE taskmaster.workflows (
     CONSTRAINT workflows_workflow_type_check CHECK (((workflow_type)::text = ANY ((ARRAY['standard'::character varying, 'hotfix'::character varying, 'rollback'::character varying, 'deployment'::character varying, 'validation'::character varying, 'cleanup'::character varying])::text[])))
 )
 WITH (fillfactor='85');
+
+ALTER TABLE ONLY taskmaster.workflows FORCE ROW LEVEL SECURITY;
 
 
 --
@@ -444,6 +1602,13 @@ COMMENT ON TABLE taskmaster.workflows IS 'Runs of a task: its steps, their resul
 --
 
 ALTER TABLE ONLY taskmaster.api_access_logs ATTACH PARTITION taskmaster.api_access_logs_default DEFAULT;
+
+
+--
+-- Name: audit_log_default; Type: TABLE ATTACH; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.audit_log ATTACH PARTITION taskmaster.audit_log_default DEFAULT;
 
 
 --
@@ -470,6 +1635,38 @@ ALTER TABLE ONLY taskmaster.api_access_logs_default
 
 
 --
+-- Name: audit_log audit_log_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id, occurred_at);
+
+
+--
+-- Name: audit_log_default audit_log_default_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.audit_log_default
+    ADD CONSTRAINT audit_log_default_pkey PRIMARY KEY (id, occurred_at);
+
+
+--
+-- Name: audit_seals audit_seals_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.audit_seals
+    ADD CONSTRAINT audit_seals_pkey PRIMARY KEY (seal_no);
+
+
+--
+-- Name: erasure_requests erasure_requests_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.erasure_requests
+    ADD CONSTRAINT erasure_requests_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: external_integrations external_integrations_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
 --
 
@@ -486,11 +1683,51 @@ ALTER TABLE ONLY taskmaster.external_integrations
 
 
 --
+-- Name: function_access function_access_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.function_access
+    ADD CONSTRAINT function_access_pkey PRIMARY KEY (function_name);
+
+
+--
+-- Name: legal_holds legal_holds_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.legal_holds
+    ADD CONSTRAINT legal_holds_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: legal_holds legal_holds_subject_key; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.legal_holds
+    ADD CONSTRAINT legal_holds_subject_key UNIQUE (subject);
+
+
+--
 -- Name: maintenance_state maintenance_state_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
 --
 
 ALTER TABLE ONLY taskmaster.maintenance_state
     ADD CONSTRAINT maintenance_state_pkey PRIMARY KEY (key);
+
+
+--
+-- Name: personal_columns personal_columns_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.personal_columns
+    ADD CONSTRAINT personal_columns_pkey PRIMARY KEY (table_name, column_name);
+
+
+--
+-- Name: proxy_keys proxy_keys_pkey; Type: CONSTRAINT; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE ONLY taskmaster.proxy_keys
+    ADD CONSTRAINT proxy_keys_pkey PRIMARY KEY (name);
 
 
 --
@@ -587,6 +1824,41 @@ CREATE INDEX api_access_logs_timestamp_brin_idx ON ONLY taskmaster.api_access_lo
 --
 
 CREATE INDEX api_access_logs_default_timestamp_idx1 ON taskmaster.api_access_logs_default USING brin ("timestamp") WITH (pages_per_range='32');
+
+
+--
+-- Name: audit_log_occurred_at_brin_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX audit_log_occurred_at_brin_idx ON ONLY taskmaster.audit_log USING brin (occurred_at) WITH (pages_per_range='32');
+
+
+--
+-- Name: audit_log_default_occurred_at_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX audit_log_default_occurred_at_idx ON taskmaster.audit_log_default USING brin (occurred_at) WITH (pages_per_range='32');
+
+
+--
+-- Name: audit_log_table_name_row_key_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX audit_log_table_name_row_key_idx ON ONLY taskmaster.audit_log USING btree (table_name, row_key);
+
+
+--
+-- Name: audit_log_default_table_name_row_key_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX audit_log_default_table_name_row_key_idx ON taskmaster.audit_log_default USING btree (table_name, row_key);
+
+
+--
+-- Name: audit_seals_month_key; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE UNIQUE INDEX audit_seals_month_key ON taskmaster.audit_seals USING btree (month) WHERE (kind = 'month'::text);
 
 
 --
@@ -688,6 +1960,13 @@ CREATE INDEX tasks_tags_idx ON taskmaster.tasks USING gin (tags) WITH (fastupdat
 
 
 --
+-- Name: tasks_tenant_id_status_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX tasks_tenant_id_status_idx ON taskmaster.tasks USING btree (tenant_id, status);
+
+
+--
 -- Name: tasks_title_description_trgm_idx; Type: INDEX; Schema: taskmaster; Owner: -
 --
 
@@ -713,6 +1992,13 @@ CREATE UNIQUE INDEX workflows_active_task_id_key ON taskmaster.workflows USING b
 --
 
 CREATE INDEX workflows_task_id_status_idx ON taskmaster.workflows USING btree (task_id, status);
+
+
+--
+-- Name: workflows_tenant_id_idx; Type: INDEX; Schema: taskmaster; Owner: -
+--
+
+CREATE INDEX workflows_tenant_id_idx ON taskmaster.workflows USING btree (tenant_id);
 
 
 --
@@ -751,6 +2037,27 @@ ALTER INDEX taskmaster.api_access_logs_timestamp_brin_idx ATTACH PARTITION taskm
 
 
 --
+-- Name: audit_log_default_occurred_at_idx; Type: INDEX ATTACH; Schema: taskmaster; Owner: -
+--
+
+ALTER INDEX taskmaster.audit_log_occurred_at_brin_idx ATTACH PARTITION taskmaster.audit_log_default_occurred_at_idx;
+
+
+--
+-- Name: audit_log_default_pkey; Type: INDEX ATTACH; Schema: taskmaster; Owner: -
+--
+
+ALTER INDEX taskmaster.audit_log_pkey ATTACH PARTITION taskmaster.audit_log_default_pkey;
+
+
+--
+-- Name: audit_log_default_table_name_row_key_idx; Type: INDEX ATTACH; Schema: taskmaster; Owner: -
+--
+
+ALTER INDEX taskmaster.audit_log_table_name_row_key_idx ATTACH PARTITION taskmaster.audit_log_default_table_name_row_key_idx;
+
+
+--
 -- Name: system_metrics_default_metric_name_recorded_at_metric_value_idx; Type: INDEX ATTACH; Schema: taskmaster; Owner: -
 --
 
@@ -769,6 +2076,174 @@ ALTER INDEX taskmaster.system_metrics_pkey ATTACH PARTITION taskmaster.system_me
 --
 
 ALTER INDEX taskmaster.system_metrics_recorded_at_brin_idx ATTACH PARTITION taskmaster.system_metrics_default_recorded_at_idx;
+
+
+--
+-- Name: api_access_logs audit_row; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_row AFTER DELETE OR UPDATE ON taskmaster.api_access_logs FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row('api_access_logs', '{id,timestamp}', '{}');
+
+
+--
+-- Name: erasure_requests audit_row; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_row AFTER INSERT OR DELETE OR UPDATE ON taskmaster.erasure_requests FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row('erasure_requests', '{id}', '{}');
+
+
+--
+-- Name: external_integrations audit_row; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_row AFTER INSERT OR DELETE OR UPDATE ON taskmaster.external_integrations FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row('external_integrations', '{id}', '{current_usage,last_health_check,last_used_at,updated_at,usage_reset_at}');
+
+
+--
+-- Name: function_access audit_row; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_row AFTER INSERT OR DELETE OR UPDATE ON taskmaster.function_access FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row('function_access', '{function_name}', '{}');
+
+
+--
+-- Name: legal_holds audit_row; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_row AFTER INSERT OR DELETE OR UPDATE ON taskmaster.legal_holds FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row('legal_holds', '{id}', '{}');
+
+
+--
+-- Name: personal_columns audit_row; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_row AFTER INSERT OR DELETE OR UPDATE ON taskmaster.personal_columns FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row('personal_columns', '{table_name,column_name}', '{}');
+
+
+--
+-- Name: proxy_keys audit_row; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_row AFTER INSERT OR DELETE OR UPDATE ON taskmaster.proxy_keys FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row('proxy_keys', '{name}', '{}');
+
+
+--
+-- Name: schema_migrations audit_row; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_row AFTER INSERT OR DELETE OR UPDATE ON taskmaster.schema_migrations FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row('schema_migrations', '{version}', '{}');
+
+
+--
+-- Name: system_metrics audit_row; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_row AFTER DELETE OR UPDATE ON taskmaster.system_metrics FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row('system_metrics', '{id,recorded_at}', '{}');
+
+
+--
+-- Name: tasks audit_row; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_row AFTER INSERT OR DELETE OR UPDATE ON taskmaster.tasks FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row('tasks', '{id}', '{updated_at}');
+
+
+--
+-- Name: workflows audit_row; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_row AFTER INSERT OR DELETE OR UPDATE ON taskmaster.workflows FOR EACH ROW EXECUTE FUNCTION taskmaster.audit_row('workflows', '{id}', '{}');
+
+
+--
+-- Name: api_access_logs audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.api_access_logs FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('api_access_logs');
+
+
+--
+-- Name: api_access_logs_default audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.api_access_logs_default FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('api_access_logs_default');
+
+
+--
+-- Name: erasure_requests audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.erasure_requests FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('erasure_requests');
+
+
+--
+-- Name: external_integrations audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.external_integrations FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('external_integrations');
+
+
+--
+-- Name: function_access audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.function_access FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('function_access');
+
+
+--
+-- Name: legal_holds audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.legal_holds FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('legal_holds');
+
+
+--
+-- Name: personal_columns audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.personal_columns FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('personal_columns');
+
+
+--
+-- Name: proxy_keys audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.proxy_keys FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('proxy_keys');
+
+
+--
+-- Name: schema_migrations audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.schema_migrations FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('schema_migrations');
+
+
+--
+-- Name: system_metrics audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.system_metrics FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('system_metrics');
+
+
+--
+-- Name: system_metrics_default audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.system_metrics_default FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('system_metrics_default');
+
+
+--
+-- Name: tasks audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.tasks FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('tasks');
+
+
+--
+-- Name: workflows audit_truncate; Type: TRIGGER; Schema: taskmaster; Owner: -
+--
+
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON taskmaster.workflows FOR EACH STATEMENT EXECUTE FUNCTION taskmaster.audit_truncate('workflows');
 
 
 --
@@ -815,6 +2290,691 @@ ALTER TABLE ONLY taskmaster.tasks
 
 ALTER TABLE ONLY taskmaster.workflows
     ADD CONSTRAINT workflows_task_id_fkey FOREIGN KEY (task_id) REFERENCES taskmaster.tasks(id) ON DELETE CASCADE;
+
+
+--
+-- Name: api_access_logs all_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY all_rows ON taskmaster.api_access_logs TO taskmaster_admin, taskmaster_auditor USING ((( SELECT taskmaster.current_tenant() AS current_tenant) IS NULL));
+
+
+--
+-- Name: external_integrations all_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY all_rows ON taskmaster.external_integrations TO taskmaster_admin, taskmaster_auditor USING ((( SELECT taskmaster.current_tenant() AS current_tenant) IS NULL));
+
+
+--
+-- Name: system_metrics all_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY all_rows ON taskmaster.system_metrics TO taskmaster_admin, taskmaster_auditor USING ((( SELECT taskmaster.current_tenant() AS current_tenant) IS NULL));
+
+
+--
+-- Name: tasks all_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY all_rows ON taskmaster.tasks TO taskmaster_admin, taskmaster_auditor USING ((( SELECT taskmaster.current_tenant() AS current_tenant) IS NULL));
+
+
+--
+-- Name: workflows all_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY all_rows ON taskmaster.workflows TO taskmaster_admin, taskmaster_auditor USING ((( SELECT taskmaster.current_tenant() AS current_tenant) IS NULL));
+
+
+--
+-- Name: api_access_logs; Type: ROW SECURITY; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE taskmaster.api_access_logs ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: tasks assigned_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY assigned_rows ON taskmaster.tasks AS RESTRICTIVE FOR UPDATE TO taskmaster_agent USING (((assigned_to IS NULL) OR ((assigned_to)::text = ( SELECT taskmaster.current_actor() AS current_actor)))) WITH CHECK (true);
+
+
+--
+-- Name: audit_log; Type: ROW SECURITY; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE taskmaster.audit_log ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: audit_log audit_of_tenant; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY audit_of_tenant ON taskmaster.audit_log FOR SELECT TO taskmaster_auditor USING (((( SELECT taskmaster.current_tenant() AS current_tenant) IS NULL) OR (tenant_id = ( SELECT taskmaster.current_tenant() AS current_tenant))));
+
+
+--
+-- Name: external_integrations; Type: ROW SECURITY; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE taskmaster.external_integrations ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: api_access_logs owners_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY owners_rows ON taskmaster.api_access_logs TO taskmaster_owner USING (true);
+
+
+--
+-- Name: external_integrations owners_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY owners_rows ON taskmaster.external_integrations TO taskmaster_owner USING (true);
+
+
+--
+-- Name: system_metrics owners_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY owners_rows ON taskmaster.system_metrics TO taskmaster_owner USING (true);
+
+
+--
+-- Name: tasks owners_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY owners_rows ON taskmaster.tasks TO taskmaster_owner USING (true);
+
+
+--
+-- Name: workflows owners_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY owners_rows ON taskmaster.workflows TO taskmaster_owner USING (true);
+
+
+--
+-- Name: system_metrics; Type: ROW SECURITY; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE taskmaster.system_metrics ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: tasks; Type: ROW SECURITY; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE taskmaster.tasks ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: api_access_logs tenant_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY tenant_rows ON taskmaster.api_access_logs USING ((tenant_id = ( SELECT COALESCE(taskmaster.current_tenant(), ''::text) AS "coalesce")));
+
+
+--
+-- Name: external_integrations tenant_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY tenant_rows ON taskmaster.external_integrations USING ((tenant_id = ( SELECT COALESCE(taskmaster.current_tenant(), ''::text) AS "coalesce")));
+
+
+--
+-- Name: system_metrics tenant_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY tenant_rows ON taskmaster.system_metrics USING ((tenant_id = ( SELECT COALESCE(taskmaster.current_tenant(), ''::text) AS "coalesce")));
+
+
+--
+-- Name: tasks tenant_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY tenant_rows ON taskmaster.tasks USING ((tenant_id = ( SELECT COALESCE(taskmaster.current_tenant(), ''::text) AS "coalesce")));
+
+
+--
+-- Name: workflows tenant_rows; Type: POLICY; Schema: taskmaster; Owner: -
+--
+
+CREATE POLICY tenant_rows ON taskmaster.workflows USING ((tenant_id = ( SELECT COALESCE(taskmaster.current_tenant(), ''::text) AS "coalesce")));
+
+
+--
+-- Name: workflows; Type: ROW SECURITY; Schema: taskmaster; Owner: -
+--
+
+ALTER TABLE taskmaster.workflows ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: SCHEMA taskmaster; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT ALL ON SCHEMA taskmaster TO taskmaster_owner;
+GRANT USAGE ON SCHEMA taskmaster TO taskmaster_admin;
+GRANT USAGE ON SCHEMA taskmaster TO taskmaster_agent;
+GRANT USAGE ON SCHEMA taskmaster TO taskmaster_integration;
+GRANT USAGE ON SCHEMA taskmaster TO taskmaster_readonly;
+GRANT USAGE ON SCHEMA taskmaster TO taskmaster_auditor;
+
+
+--
+-- Name: FUNCTION apply_audit_retention(); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.apply_audit_retention() FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.apply_audit_retention() TO taskmaster_admin;
+
+
+--
+-- Name: FUNCTION assume_identity(p_identity text, p_sequence bigint, p_proof bytea); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.assume_identity(p_identity text, p_sequence bigint, p_proof bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.assume_identity(p_identity text, p_sequence bigint, p_proof bytea) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.assume_identity(p_identity text, p_sequence bigint, p_proof bytea) TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.assume_identity(p_identity text, p_sequence bigint, p_proof bytea) TO taskmaster_auditor;
+GRANT ALL ON FUNCTION taskmaster.assume_identity(p_identity text, p_sequence bigint, p_proof bytea) TO taskmaster_integration;
+GRANT ALL ON FUNCTION taskmaster.assume_identity(p_identity text, p_sequence bigint, p_proof bytea) TO taskmaster_owner;
+GRANT ALL ON FUNCTION taskmaster.assume_identity(p_identity text, p_sequence bigint, p_proof bytea) TO taskmaster_readonly;
+
+
+--
+-- Name: FUNCTION audit_event(p_table text, p_operation text, p_changes jsonb); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.audit_event(p_table text, p_operation text, p_changes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.audit_event(p_table text, p_operation text, p_changes jsonb) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION audit_row(); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.audit_row() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION audit_truncate(); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.audit_truncate() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION calculate_task_completion(p_task_id uuid); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.calculate_task_completion(p_task_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.calculate_task_completion(p_task_id uuid) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.calculate_task_completion(p_task_id uuid) TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.calculate_task_completion(p_task_id uuid) TO taskmaster_auditor;
+GRANT ALL ON FUNCTION taskmaster.calculate_task_completion(p_task_id uuid) TO taskmaster_integration;
+GRANT ALL ON FUNCTION taskmaster.calculate_task_completion(p_task_id uuid) TO taskmaster_owner;
+GRANT ALL ON FUNCTION taskmaster.calculate_task_completion(p_task_id uuid) TO taskmaster_readonly;
+
+
+--
+-- Name: FUNCTION check_subject(p_subject text); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.check_subject(p_subject text) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.check_subject(p_subject text) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION create_task(p_title character varying, p_description text, p_type character varying, p_priority integer, p_assigned_to character varying, p_parent_task_id uuid, p_requirements jsonb, p_metadata jsonb); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.create_task(p_title character varying, p_description text, p_type character varying, p_priority integer, p_assigned_to character varying, p_parent_task_id uuid, p_requirements jsonb, p_metadata jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.create_task(p_title character varying, p_description text, p_type character varying, p_priority integer, p_assigned_to character varying, p_parent_task_id uuid, p_requirements jsonb, p_metadata jsonb) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.create_task(p_title character varying, p_description text, p_type character varying, p_priority integer, p_assigned_to character varying, p_parent_task_id uuid, p_requirements jsonb, p_metadata jsonb) TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.create_task(p_title character varying, p_description text, p_type character varying, p_priority integer, p_assigned_to character varying, p_parent_task_id uuid, p_requirements jsonb, p_metadata jsonb) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION create_workflow(p_task_id uuid, p_workflow_type character varying, p_total_steps integer, p_timeout_minutes integer); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.create_workflow(p_task_id uuid, p_workflow_type character varying, p_total_steps integer, p_timeout_minutes integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.create_workflow(p_task_id uuid, p_workflow_type character varying, p_total_steps integer, p_timeout_minutes integer) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.create_workflow(p_task_id uuid, p_workflow_type character varying, p_total_steps integer, p_timeout_minutes integer) TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.create_workflow(p_task_id uuid, p_workflow_type character varying, p_total_steps integer, p_timeout_minutes integer) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION current_actor(); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.current_actor() FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.current_actor() TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.current_actor() TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.current_actor() TO taskmaster_auditor;
+GRANT ALL ON FUNCTION taskmaster.current_actor() TO taskmaster_integration;
+GRANT ALL ON FUNCTION taskmaster.current_actor() TO taskmaster_owner;
+GRANT ALL ON FUNCTION taskmaster.current_actor() TO taskmaster_readonly;
+
+
+--
+-- Name: FUNCTION current_tenant(); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.current_tenant() FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.current_tenant() TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.current_tenant() TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.current_tenant() TO taskmaster_auditor;
+GRANT ALL ON FUNCTION taskmaster.current_tenant() TO taskmaster_integration;
+GRANT ALL ON FUNCTION taskmaster.current_tenant() TO taskmaster_owner;
+GRANT ALL ON FUNCTION taskmaster.current_tenant() TO taskmaster_readonly;
+
+
+--
+-- Name: FUNCTION disable_audit(p_table regclass); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.disable_audit(p_table regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.disable_audit(p_table regclass) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION drop_audit_months(p_before timestamp with time zone, p_dry_run boolean); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.drop_audit_months(p_before timestamp with time zone, p_dry_run boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.drop_audit_months(p_before timestamp with time zone, p_dry_run boolean) TO taskmaster_admin;
+
+
+--
+-- Name: FUNCTION enable_audit(p_table regclass, p_what text, p_ignored text[]); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.enable_audit(p_table regclass, p_what text, p_ignored text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.enable_audit(p_table regclass, p_what text, p_ignored text[]) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION ensure_audit_partitions(p_ahead integer); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.ensure_audit_partitions(p_ahead integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.ensure_audit_partitions(p_ahead integer) TO taskmaster_admin;
+
+
+--
+-- Name: FUNCTION ensure_partitions(p_ahead integer); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.ensure_partitions(p_ahead integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.ensure_partitions(p_ahead integer) TO taskmaster_admin;
+
+
+--
+-- Name: FUNCTION erase_subject(p_subject text, p_mode text, p_reason text, p_dry_run boolean); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.erase_subject(p_subject text, p_mode text, p_reason text, p_dry_run boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.erase_subject(p_subject text, p_mode text, p_reason text, p_dry_run boolean) TO taskmaster_admin;
+
+
+--
+-- Name: FUNCTION export_subject(p_subject text); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.export_subject(p_subject text) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.export_subject(p_subject text) TO taskmaster_admin;
+
+
+--
+-- Name: FUNCTION get_task_hierarchy(p_task_id uuid); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.get_task_hierarchy(p_task_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.get_task_hierarchy(p_task_id uuid) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.get_task_hierarchy(p_task_id uuid) TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.get_task_hierarchy(p_task_id uuid) TO taskmaster_auditor;
+GRANT ALL ON FUNCTION taskmaster.get_task_hierarchy(p_task_id uuid) TO taskmaster_integration;
+GRANT ALL ON FUNCTION taskmaster.get_task_hierarchy(p_task_id uuid) TO taskmaster_owner;
+GRANT ALL ON FUNCTION taskmaster.get_task_hierarchy(p_task_id uuid) TO taskmaster_readonly;
+
+
+--
+-- Name: FUNCTION grant_functions(); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.grant_functions() FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.grant_functions() TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION grant_sequences(p_table regclass, p_roles text); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.grant_sequences(p_table regclass, p_roles text) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.grant_sequences(p_table regclass, p_roles text) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION identity_challenge(); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.identity_challenge() FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.identity_challenge() TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.identity_challenge() TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.identity_challenge() TO taskmaster_auditor;
+GRANT ALL ON FUNCTION taskmaster.identity_challenge() TO taskmaster_integration;
+GRANT ALL ON FUNCTION taskmaster.identity_challenge() TO taskmaster_owner;
+GRANT ALL ON FUNCTION taskmaster.identity_challenge() TO taskmaster_readonly;
+
+
+--
+-- Name: FUNCTION log_api_call(p_integration_name character varying, p_endpoint character varying, p_method character varying, p_response_status integer, p_response_time_ms integer, p_task_id uuid, p_user_id character varying, p_error_message text); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.log_api_call(p_integration_name character varying, p_endpoint character varying, p_method character varying, p_response_status integer, p_response_time_ms integer, p_task_id uuid, p_user_id character varying, p_error_message text) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.log_api_call(p_integration_name character varying, p_endpoint character varying, p_method character varying, p_response_status integer, p_response_time_ms integer, p_task_id uuid, p_user_id character varying, p_error_message text) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.log_api_call(p_integration_name character varying, p_endpoint character varying, p_method character varying, p_response_status integer, p_response_time_ms integer, p_task_id uuid, p_user_id character varying, p_error_message text) TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.log_api_call(p_integration_name character varying, p_endpoint character varying, p_method character varying, p_response_status integer, p_response_time_ms integer, p_task_id uuid, p_user_id character varying, p_error_message text) TO taskmaster_integration;
+GRANT ALL ON FUNCTION taskmaster.log_api_call(p_integration_name character varying, p_endpoint character varying, p_method character varying, p_response_status integer, p_response_time_ms integer, p_task_id uuid, p_user_id character varying, p_error_message text) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION make_partition(p_table name, p_from date, p_to date); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.make_partition(p_table name, p_from date, p_to date) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION on_new_functions(); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.on_new_functions() FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.on_new_functions() TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION partition_family(p_table regclass); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.partition_family(p_table regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.partition_family(p_table regclass) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.partition_family(p_table regclass) TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.partition_family(p_table regclass) TO taskmaster_auditor;
+GRANT ALL ON FUNCTION taskmaster.partition_family(p_table regclass) TO taskmaster_integration;
+GRANT ALL ON FUNCTION taskmaster.partition_family(p_table regclass) TO taskmaster_owner;
+GRANT ALL ON FUNCTION taskmaster.partition_family(p_table regclass) TO taskmaster_readonly;
+
+
+--
+-- Name: FUNCTION protect_table(p_table regclass, p_agent text, p_integration text, p_rows text, p_audit text, p_unaudited text[], p_admin text, p_readers text); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.protect_table(p_table regclass, p_agent text, p_integration text, p_rows text, p_audit text, p_unaudited text[], p_admin text, p_readers text) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.protect_table(p_table regclass, p_agent text, p_integration text, p_rows text, p_audit text, p_unaudited text[], p_admin text, p_readers text) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION record_metric(p_metric_name character varying, p_metric_value numeric, p_component character varying, p_metric_type character varying, p_tags jsonb); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.record_metric(p_metric_name character varying, p_metric_value numeric, p_component character varying, p_metric_type character varying, p_tags jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.record_metric(p_metric_name character varying, p_metric_value numeric, p_component character varying, p_metric_type character varying, p_tags jsonb) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.record_metric(p_metric_name character varying, p_metric_value numeric, p_component character varying, p_metric_type character varying, p_tags jsonb) TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.record_metric(p_metric_name character varying, p_metric_value numeric, p_component character varying, p_metric_type character varying, p_tags jsonb) TO taskmaster_integration;
+GRANT ALL ON FUNCTION taskmaster.record_metric(p_metric_name character varying, p_metric_value numeric, p_component character varying, p_metric_type character varying, p_tags jsonb) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION redact_audit(p_subject text, p_pseudonym text, p_request uuid, p_text_columns text[], p_dry_run boolean); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.redact_audit(p_subject text, p_pseudonym text, p_request uuid, p_text_columns text[], p_dry_run boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.redact_audit(p_subject text, p_pseudonym text, p_request uuid, p_text_columns text[], p_dry_run boolean) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION seal_audit(p_until timestamp with time zone); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.seal_audit(p_until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.seal_audit(p_until timestamp with time zone) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.seal_audit(p_until timestamp with time zone) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION separate_tenants(p_table regclass); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.separate_tenants(p_table regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.separate_tenants(p_table regclass) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION set_legal_hold(p_subject text, p_until timestamp with time zone, p_reason text); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.set_legal_hold(p_subject text, p_until timestamp with time zone, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.set_legal_hold(p_subject text, p_until timestamp with time zone, p_reason text) TO taskmaster_admin;
+
+
+--
+-- Name: FUNCTION set_retention(p_table regclass, p_ttl interval, p_mode text); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.set_retention(p_table regclass, p_ttl interval, p_mode text) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.set_retention(p_table regclass, p_ttl interval, p_mode text) TO taskmaster_admin;
+
+
+--
+-- Name: FUNCTION set_updated_at(); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.set_updated_at() FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.set_updated_at() TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION update_task_status(p_task_id uuid, p_new_status character varying, p_user_id character varying, p_notes text); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.update_task_status(p_task_id uuid, p_new_status character varying, p_user_id character varying, p_notes text) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.update_task_status(p_task_id uuid, p_new_status character varying, p_user_id character varying, p_notes text) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.update_task_status(p_task_id uuid, p_new_status character varying, p_user_id character varying, p_notes text) TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.update_task_status(p_task_id uuid, p_new_status character varying, p_user_id character varying, p_notes text) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION update_workflow_step(p_workflow_id uuid, p_step_name character varying, p_step_status character varying, p_step_result jsonb, p_error_message text); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.update_workflow_step(p_workflow_id uuid, p_step_name character varying, p_step_status character varying, p_step_result jsonb, p_error_message text) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.update_workflow_step(p_workflow_id uuid, p_step_name character varying, p_step_status character varying, p_step_result jsonb, p_error_message text) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.update_workflow_step(p_workflow_id uuid, p_step_name character varying, p_step_status character varying, p_step_result jsonb, p_error_message text) TO taskmaster_agent;
+GRANT ALL ON FUNCTION taskmaster.update_workflow_step(p_workflow_id uuid, p_step_name character varying, p_step_status character varying, p_step_result jsonb, p_error_message text) TO taskmaster_owner;
+
+
+--
+-- Name: FUNCTION verify_audit(p_from timestamp with time zone, p_to timestamp with time zone); Type: ACL; Schema: taskmaster; Owner: -
+--
+
+REVOKE ALL ON FUNCTION taskmaster.verify_audit(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION taskmaster.verify_audit(p_from timestamp with time zone, p_to timestamp with time zone) TO taskmaster_admin;
+GRANT ALL ON FUNCTION taskmaster.verify_audit(p_from timestamp with time zone, p_to timestamp with time zone) TO taskmaster_owner;
+GRANT ALL ON FUNCTION taskmaster.verify_audit(p_from timestamp with time zone, p_to timestamp with time zone) TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE api_access_logs; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,TRUNCATE,UPDATE ON TABLE taskmaster.api_access_logs TO taskmaster_admin;
+GRANT SELECT,INSERT ON TABLE taskmaster.api_access_logs TO taskmaster_agent;
+GRANT SELECT,INSERT ON TABLE taskmaster.api_access_logs TO taskmaster_integration;
+GRANT SELECT ON TABLE taskmaster.api_access_logs TO taskmaster_readonly;
+GRANT SELECT ON TABLE taskmaster.api_access_logs TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE audit_log; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT ON TABLE taskmaster.audit_log TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE audit_seals; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT ON TABLE taskmaster.audit_seals TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE erasure_requests; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT ON TABLE taskmaster.erasure_requests TO taskmaster_admin;
+GRANT SELECT ON TABLE taskmaster.erasure_requests TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE external_integrations; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,TRUNCATE,UPDATE ON TABLE taskmaster.external_integrations TO taskmaster_admin;
+GRANT SELECT ON TABLE taskmaster.external_integrations TO taskmaster_agent;
+GRANT SELECT ON TABLE taskmaster.external_integrations TO taskmaster_integration;
+GRANT SELECT ON TABLE taskmaster.external_integrations TO taskmaster_readonly;
+GRANT SELECT ON TABLE taskmaster.external_integrations TO taskmaster_auditor;
+
+
+--
+-- Name: COLUMN external_integrations.last_used_at; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT UPDATE(last_used_at) ON TABLE taskmaster.external_integrations TO taskmaster_agent;
+GRANT UPDATE(last_used_at) ON TABLE taskmaster.external_integrations TO taskmaster_integration;
+
+
+--
+-- Name: COLUMN external_integrations.last_health_check; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT UPDATE(last_health_check) ON TABLE taskmaster.external_integrations TO taskmaster_agent;
+GRANT UPDATE(last_health_check) ON TABLE taskmaster.external_integrations TO taskmaster_integration;
+
+
+--
+-- Name: COLUMN external_integrations.health_status; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT UPDATE(health_status) ON TABLE taskmaster.external_integrations TO taskmaster_agent;
+GRANT UPDATE(health_status) ON TABLE taskmaster.external_integrations TO taskmaster_integration;
+
+
+--
+-- Name: COLUMN external_integrations.current_usage; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT UPDATE(current_usage) ON TABLE taskmaster.external_integrations TO taskmaster_agent;
+GRANT UPDATE(current_usage) ON TABLE taskmaster.external_integrations TO taskmaster_integration;
+
+
+--
+-- Name: COLUMN external_integrations.usage_reset_at; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT UPDATE(usage_reset_at) ON TABLE taskmaster.external_integrations TO taskmaster_agent;
+GRANT UPDATE(usage_reset_at) ON TABLE taskmaster.external_integrations TO taskmaster_integration;
+
+
+--
+-- Name: TABLE function_access; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT ON TABLE taskmaster.function_access TO taskmaster_admin;
+GRANT SELECT ON TABLE taskmaster.function_access TO taskmaster_readonly;
+GRANT SELECT ON TABLE taskmaster.function_access TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE legal_holds; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT ON TABLE taskmaster.legal_holds TO taskmaster_admin;
+GRANT SELECT ON TABLE taskmaster.legal_holds TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE maintenance_state; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,TRUNCATE,UPDATE ON TABLE taskmaster.maintenance_state TO taskmaster_admin;
+GRANT SELECT ON TABLE taskmaster.maintenance_state TO taskmaster_agent;
+GRANT SELECT ON TABLE taskmaster.maintenance_state TO taskmaster_integration;
+GRANT SELECT ON TABLE taskmaster.maintenance_state TO taskmaster_readonly;
+GRANT SELECT ON TABLE taskmaster.maintenance_state TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE personal_columns; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT ON TABLE taskmaster.personal_columns TO taskmaster_admin;
+GRANT SELECT ON TABLE taskmaster.personal_columns TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE schema_migrations; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT ON TABLE taskmaster.schema_migrations TO taskmaster_admin;
+GRANT SELECT ON TABLE taskmaster.schema_migrations TO taskmaster_agent;
+GRANT SELECT ON TABLE taskmaster.schema_migrations TO taskmaster_integration;
+GRANT SELECT ON TABLE taskmaster.schema_migrations TO taskmaster_readonly;
+GRANT SELECT ON TABLE taskmaster.schema_migrations TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE system_metrics; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,TRUNCATE,UPDATE ON TABLE taskmaster.system_metrics TO taskmaster_admin;
+GRANT SELECT,INSERT ON TABLE taskmaster.system_metrics TO taskmaster_agent;
+GRANT SELECT,INSERT ON TABLE taskmaster.system_metrics TO taskmaster_integration;
+GRANT SELECT ON TABLE taskmaster.system_metrics TO taskmaster_readonly;
+GRANT SELECT ON TABLE taskmaster.system_metrics TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE tasks; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,TRUNCATE,UPDATE ON TABLE taskmaster.tasks TO taskmaster_admin;
+GRANT SELECT,INSERT,UPDATE ON TABLE taskmaster.tasks TO taskmaster_agent;
+GRANT SELECT ON TABLE taskmaster.tasks TO taskmaster_integration;
+GRANT SELECT ON TABLE taskmaster.tasks TO taskmaster_readonly;
+GRANT SELECT ON TABLE taskmaster.tasks TO taskmaster_auditor;
+
+
+--
+-- Name: TABLE workflows; Type: ACL; Schema: taskmaster; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,TRUNCATE,UPDATE ON TABLE taskmaster.workflows TO taskmaster_admin;
+GRANT SELECT,INSERT,UPDATE ON TABLE taskmaster.workflows TO taskmaster_agent;
+GRANT SELECT ON TABLE taskmaster.workflows TO taskmaster_integration;
+GRANT SELECT ON TABLE taskmaster.workflows TO taskmaster_readonly;
+GRANT SELECT ON TABLE taskmaster.workflows TO taskmaster_auditor;
+
+
+--
+-- Name: taskmaster_new_functions; Type: EVENT TRIGGER; Schema: -; Owner: -
+--
+
+CREATE EVENT TRIGGER taskmaster_new_functions ON ddl_command_end
+         WHEN TAG IN ('CREATE FUNCTION', 'CREATE PROCEDURE', 'CREATE AGGREGATE', 'CREATE EXTENSION', 'ALTER EXTENSION')
+   EXECUTE FUNCTION taskmaster.on_new_functions();
 
 
 --
