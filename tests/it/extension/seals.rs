@@ -75,10 +75,9 @@ async fn a_changed_deleted_inserted_or_reordered_row_is_found_by_partition_and_i
         (insert, "inserted"),
         (format!("alter table audit_log alter id drop identity; {renumber}"), "changed"),
         (
-            format!(
-                "insert into audit_log (id, table_name, operation) overriding system value \
+            "insert into audit_log (id, table_name, operation) overriding system value \
                   values (0, 'tasks', 'DELETE')"
-            ),
+                .to_owned(),
             "inserted",
         ),
     ];
