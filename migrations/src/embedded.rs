@@ -47,6 +47,11 @@ pub(crate) fn steps() -> Vec<Step> {
         step!("0018_workflow_steps", Schema),
         step!("0019_metric_rollups", Schema),
         step!("0020_upkeep", Function),
+        step!("0021_identity", Function),
+        step!("0022_roles", Schema),
+        step!("0023_audit", Schema),
+        step!("0024_protection", Schema),
+        step!("0025_privacy", Schema),
     ]
 }
 

@@ -21,7 +21,7 @@ CREATE SEQUENCE taskmaster.claim_token_seq;
 ALTER TABLE taskmaster.tasks
     ADD COLUMN display_id bigint,
     ADD COLUMN version bigint NOT NULL DEFAULT 1,
-    ADD COLUMN tenant_id text,
+    ADD COLUMN tenant_id text NOT NULL DEFAULT '',
     ADD COLUMN created_by text,
     ADD COLUMN open_deps integer NOT NULL DEFAULT 0,
     ADD COLUMN open_gates integer NOT NULL DEFAULT 0,

@@ -114,7 +114,8 @@ END
 $ensure_partitions$;
 
 -- Removes a partition of p_table and returns whether it was there. Only names that make_partition gives
--- are taken, so that no caller can have anything else dropped.
+-- are taken, so that no caller can have anything else dropped. It gets its owner's rights later (step
+-- 0024), so it refuses those who act for a tenant, and the audit, whose months go by their seals.
 CREATE FUNCTION taskmaster.drop_partition(p_table name, p_partition name) RETURNS boolean
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -124,6 +125,11 @@ DECLARE
     parent regclass := to_regclass(format('taskmaster.%I', p_table));
     child regclass := to_regclass(format('taskmaster.%I', p_partition));
 BEGIN
+    IF p_table = 'audit_log' OR nullif(current_setting('taskmaster_identity', true), '')::jsonb ->> 'tenant' IS NOT NULL THEN
+        RAISE EXCEPTION 'rows of taskmaster.% are not removed here, or not by this session', p_table
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = 'Act without a tenant; see drop_audit_months() for the audit.';
+    END IF;
     IF child IS NULL OR p_partition !~ ('^' || p_table || '_p[0-9]{8}$')
        OR NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = child AND inhparent = parent)
     THEN
@@ -146,7 +152,8 @@ $drop_partition$;
 COMMENT ON FUNCTION taskmaster.drop_partition(name, name) IS
     'Drops a partition that make_partition made; gives up with 55P03 when the table stays in use';
 
--- The rows of a partitioned table before a time: whole partitions are dropped, the rest is deleted.
+-- The rows of a partitioned table before a time, of all tenants: whole partitions are dropped, the rest
+-- is deleted. Refuses what drop_partition refuses.
 -- Returns how many rows went.
 CREATE FUNCTION taskmaster.delete_before(p_table name, p_before timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -158,6 +165,11 @@ DECLARE
     removed bigint;
     total bigint := 0;
 BEGIN
+    IF p_table = 'audit_log' OR nullif(current_setting('taskmaster_identity', true), '')::jsonb ->> 'tenant' IS NOT NULL THEN
+        RAISE EXCEPTION 'rows of taskmaster.% are not removed here, or not by this session', p_table
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = 'Act without a tenant; see drop_audit_months() for the audit.';
+    END IF;
     FOR old IN
         SELECT partition FROM taskmaster.partition_bounds
          WHERE table_name = p_table AND NOT is_default AND upper_bound <= p_before

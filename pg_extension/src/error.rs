@@ -91,6 +91,12 @@ pub(crate) enum DomainError {
     StepRecordsFull { id: String, records_max: i32 },
     #[error("the task hierarchy is deeper than {depth_max} levels")]
     HierarchyTooDeep { id: String, depth_max: i32 },
+    #[error("the transaction's isolation level does not show which other transactions have ended")]
+    NotReadCommitted,
+    #[error("no proxy that this database knows vouches for the identity")]
+    NotVouched { last_sequence: i64 },
+    #[error("member \"{member}\" of p_identity is not one of an identity, or not of its form")]
+    BadIdentity { member: String },
     #[error("table taskmaster.{table} does not exist")]
     SchemaMissing { table: &'static str },
     #[error(transparent)]
@@ -127,7 +133,8 @@ impl DomainError {
             | Self::StepLength
             | Self::UnknownKey { .. }
             | Self::WrongType { .. }
-            | Self::NotFinite => "22023",
+            | Self::NotFinite
+            | Self::BadIdentity { .. } => "22023",
             Self::ArrayLength { .. } => "2202E",
             Self::InRow { error, .. } => error.sqlstate(),
             Self::ParentMissing { .. } | Self::ReferencedTaskMissing { .. } => "23503",
@@ -136,6 +143,8 @@ impl DomainError {
             Self::StepRecordsFull { .. }
             | Self::TooManyBuckets { .. }
             | Self::TooManyRows { .. } => "54000",
+            Self::NotReadCommitted => "25001",
+            Self::NotVouched { .. } => "42501",
             Self::HierarchyTooDeep { .. } => "54001",
             Self::IllegalTransition { .. }
             | Self::OpenSubtasks { .. }
@@ -291,6 +300,8 @@ impl DomainError {
                 json!({ "task_id": id, "depth_max": depth_max })
             }
             Self::SchemaMissing { table } => json!({ "schema": "taskmaster", "table": table }),
+            Self::NotVouched { last_sequence } => json!({ "last_sequence": last_sequence }),
+            Self::BadIdentity { member } => json!({ "argument": "p_identity", "member": member }),
             _ => json!({}),
         }
     }
@@ -313,6 +324,13 @@ impl DomainError {
             }
             Self::HierarchyTooDeep { .. } => "Ask for a subtask further down.".into(),
             Self::SchemaMissing { .. } => "run `taskmaster migrate up`".into(),
+            Self::NotReadCommitted => "Use READ COMMITTED.".into(),
+            Self::NotVouched { .. } => "Only a proxy with a key in taskmaster.proxy_keys can set \
+                the identity, with numbers that rise; log in through it."
+                .into(),
+            Self::BadIdentity { .. } => "Members are actor and tenant (text, up to 255 \
+                characters), client_addr (an IP address) and client_port."
+                .into(),
             Self::WorkflowMissing { .. } => "Look the id up in taskmaster.workflows.".into(),
             _ => "Look the id up in taskmaster.tasks.".into(),
         }

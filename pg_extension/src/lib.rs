@@ -20,6 +20,7 @@ pgrx::pg_module_magic!(name, version);
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     guc::define(report::is_postmaster());
+    store::identity::define();
     report::begin();
     if report::is_postmaster() {
         worker::register();

@@ -13,22 +13,26 @@
 //! | 6 a cycle of three dependencies is accepted | `dependencies`; `tasks` shows that a cycle of parents does no harm |
 //! | 7 steps: the last is not seen, nothing is counted, ended workflows go on | `workflows` |
 //! | 8, 9 indexes and constraints that cannot be created | the tests of the migrations |
-//! | 10 the audit trigger cannot write | the audit is not built yet |
+//! | 10 the audit trigger cannot write | `audit` |
 //! | 11 to 14 the runner's splitting, records, rollback and backup | the tests of the migrations |
 //! | 15 invented load figures | `health` |
-//! | 16 row-level security asks the wrong user | the policies are not built yet |
+//! | 16 row-level security asks the wrong user | `tenants` |
 //! | 17 lost updates | `concurrency` for the functions, the tests of the migrations for the runner |
 //! | 18 TLS that trusts anyone | the tests of the proxy |
 
+mod actors;
 mod api_calls;
+mod audit;
 mod concurrency;
 mod dependencies;
 mod differential;
 mod direct_insert;
+mod erasure;
 mod gates;
 mod graphs;
 mod health;
 mod health_checks;
+mod identity;
 mod integrations;
 mod leases;
 mod metric_batches;
@@ -38,7 +42,9 @@ mod overview;
 mod plans;
 mod queue;
 mod rate_limits;
+mod roles;
 mod rollups;
+mod seals;
 mod series;
 mod session;
 mod signatures;
@@ -48,6 +54,7 @@ mod task_events;
 mod task_lists;
 mod task_trees;
 mod tasks;
+mod tenants;
 mod upkeep;
 mod workflow_steps;
 mod workflows;

@@ -5,6 +5,7 @@ mod failure;
 mod partition;
 mod pooler;
 mod refusal;
+mod restore;
 mod round_trip;
 mod rows;
 mod runners;

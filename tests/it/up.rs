@@ -108,6 +108,17 @@ async fn it_brings_everything_up_and_the_data_is_there_the_next_time() {
                select current_user, current_database()";
     let finished = paste(&psql, sql).await;
     assert_eq!(finished.stdout, "t\nsoftware_developer|codegen-taskmaster-db\n");
+    // The application runs the product; it is not above the audit.
+    let forged = Program::new("/bin/sh")
+        .args(["-c", &format!("{psql} -X -At -v ON_ERROR_STOP=1")])
+        .input("delete from audit_log")
+        .run()
+        .await;
+    assert!(forged.stderr.contains("permission denied"), "{}", forged.report());
+    let seed =
+        include_str!("psql/seed_functions.sql").replace("SELECT count(*) FROM tasks", "ROLLBACK");
+    let seeded = paste(&psql, &format!("BEGIN; {seed}")).await;
+    assert!(seeded.stdout.contains("Parent|0\nChild|1"), "{}", seeded.report());
     let url = up.line("postgresql://");
     let by_url =
         Program::postgres("psql").args([&*url, "-X", "-Atc", "select count(*) from tasks"]);

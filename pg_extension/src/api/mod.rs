@@ -2,12 +2,14 @@
 //! returns. It must not hold a rule or a statement.
 
 mod api_call;
+mod audit;
 mod budget;
 mod dependency;
 mod exchange;
 mod gate;
 mod health;
 mod health_check;
+mod identity;
 mod integration;
 mod lease;
 mod metric;

@@ -3,6 +3,8 @@
 
 pub(crate) mod api_call;
 pub(crate) mod argument;
+pub(crate) mod audit_row;
+pub(crate) mod audit_seal;
 pub(crate) mod backoff;
 pub(crate) mod breaker;
 pub(crate) mod claim;
@@ -14,8 +16,10 @@ pub(crate) mod graph;
 pub(crate) mod health;
 pub(crate) mod health_check;
 pub(crate) mod host;
+pub(crate) mod identity;
 pub(crate) mod instant;
 pub(crate) mod integration;
+pub(crate) mod merkle;
 pub(crate) mod metric;
 pub(crate) mod moment;
 pub(crate) mod openmetrics;
@@ -37,5 +41,6 @@ pub(crate) mod taskmaster_import;
 pub(crate) mod taskmaster_json;
 pub(crate) mod upkeep;
 pub(crate) mod vocabulary;
+pub(crate) mod vouch;
 pub(crate) mod workflow;
 pub(crate) mod workflow_status;

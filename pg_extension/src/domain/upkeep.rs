@@ -17,7 +17,7 @@ pub(crate) struct Job {
 }
 
 /// All jobs, in the order of the first tick.
-pub(crate) const JOBS: [Job; 7] = [
+pub(crate) const JOBS: [Job; 9] = [
     Job {
         name: "requeue_expired",
         statement: "SELECT taskmaster.requeue_expired(100)",
@@ -54,6 +54,12 @@ pub(crate) const JOBS: [Job; 7] = [
         statement: "SELECT pg_catalog.count(*) FROM taskmaster.apply_retention(false) \
                     WHERE action IN ('dropped', 'deleted')",
         batch: 1,
+    },
+    Job { name: "seal_audit", statement: "SELECT taskmaster.seal_audit()", batch: i64::MAX },
+    Job {
+        name: "apply_audit_retention",
+        statement: "SELECT taskmaster.apply_audit_retention()",
+        batch: i64::MAX,
     },
 ];
 

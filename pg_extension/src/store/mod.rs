@@ -3,6 +3,9 @@
 //! both need raw server calls. It must not know the rules: `domain` decides, this writes.
 
 pub(crate) mod api_calls;
+pub(crate) mod audit;
+mod audit_rows;
+mod audit_seals;
 pub(crate) mod budgets;
 pub(crate) mod claims;
 pub(crate) mod clock;
@@ -18,6 +21,7 @@ pub(crate) mod health;
 pub(crate) mod health_checks;
 pub(crate) mod host;
 mod idempotency;
+pub(crate) mod identity;
 pub(crate) mod integrations;
 pub(crate) mod integrity;
 pub(crate) mod json_text;
@@ -28,6 +32,7 @@ pub(crate) mod metrics;
 pub(crate) mod moment;
 pub(crate) mod number;
 pub(crate) mod overview;
+mod owner;
 pub(crate) mod partitions;
 mod plan;
 pub(crate) mod queue;

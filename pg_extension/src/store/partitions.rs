@@ -51,14 +51,11 @@ const DROPS_MAX: usize = 4;
 /// Rollups deleted in one call, of each resolution.
 const DELETES_MAX: i32 = 10_000;
 
-// The rows of a default partition are counted, up to a bound: there should be none. By query_to_xml, since which table it is
-// stands in the catalog.
+// The rows of a default partition are counted, up to a bound: there should be none.
 const STATUS_SQL: &CStr =
     c"WITH known AS (
         SELECT b.*, CASE WHEN b.is_default THEN
-                 (pg_catalog.xpath('/row/n/text()', pg_catalog.query_to_xml(pg_catalog.format(
-                   'SELECT pg_catalog.count(*) AS n FROM (SELECT FROM ONLY taskmaster.%I LIMIT 100000) AS counted',
-                   b.partition), false, true, '')))[1]::pg_catalog.text::pg_catalog.int8
+                 taskmaster.rows_in_default(b.partition)
                ELSE greatest(c.reltuples, 0)::pg_catalog.int8 END AS rows_est,
                coalesce(pg_catalog.pg_total_relation_size(b.partition_oid), 0) AS bytes
         FROM taskmaster.partition_bounds AS b JOIN pg_catalog.pg_class AS c ON c.oid = b.partition_oid)
@@ -78,7 +75,7 @@ thread_local! {
         STATUS_SQL,
         &[],
         Access::Write,
-        &[Table::RetentionPolicies],
+        &[Table::RetentionPolicies, Table::AuditLog],
     ) };
 
     // The same on the snapshot of a reader.
@@ -86,7 +83,7 @@ thread_local! {
         STATUS_SQL,
         &[],
         Access::Read,
-        &[Table::RetentionPolicies],
+        &[Table::RetentionPolicies, Table::AuditLog],
     ) };
 
     // Measurements that are not rolled up yet are not old, whatever their age.

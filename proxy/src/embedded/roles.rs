@@ -48,7 +48,8 @@ pub(super) async fn ensure_database(entrance: Entrance<'_>) -> Result<(), Embedd
 
 /// Lets the application use what the migrations made, now and later.
 ///
-/// The owner is the superuser, because the last migration needs one to create the extension.
+/// It is a member of `taskmaster_admin`, which has the rights. Earlier versions gave it rights of its own on all tables,
+/// which would let it past row-level security and into the audit.
 ///
 /// # Errors
 /// What the server answers.
@@ -56,11 +57,12 @@ pub(super) async fn grant(entrance: Entrance<'_>) -> Result<(), EmbeddedError> {
     let client = connect(entrance, DATABASE).await?;
     let rights = format!(
         "grant usage, create on schema taskmaster to {APPLICATION};
-         grant all on all tables in schema taskmaster to {APPLICATION};
-         grant all on all sequences in schema taskmaster to {APPLICATION};
-         grant execute on all routines in schema taskmaster to {APPLICATION};
-         alter default privileges in schema taskmaster grant all on tables to {APPLICATION};
-         alter default privileges in schema taskmaster grant all on sequences to {APPLICATION}"
+         grant taskmaster_admin to {APPLICATION};
+         revoke all on all tables in schema taskmaster from {APPLICATION};
+         revoke all on all sequences in schema taskmaster from {APPLICATION};
+         revoke all on all routines in schema taskmaster from {APPLICATION};
+         alter default privileges in schema taskmaster revoke all on tables from {APPLICATION};
+         alter default privileges in schema taskmaster revoke all on sequences from {APPLICATION}"
     );
     run(&client, &rights).await
 }

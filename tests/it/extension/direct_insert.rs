@@ -247,9 +247,9 @@ async fn row_level_security_is_that_of_the_caller() {
             "do $$ begin create role direct_rls; exception when duplicate_object then null; end $$; \
              grant usage on schema taskmaster to direct_rls; \
              grant select, insert on system_metrics to direct_rls; \
-             alter table system_metrics enable row level security; \
-             create policy p on system_metrics for insert with check (component = 'mine'); \
-             create policy r on system_metrics for select using (true)",
+             grant execute on all functions in schema taskmaster to direct_rls; \
+             create policy p on system_metrics as restrictive for insert to direct_rls \
+               with check (component = 'mine')",
         )
         .await;
     session.text("select record_metric('m', 1, 'owner')").await;
@@ -268,7 +268,8 @@ async fn privileges_are_those_of_the_caller() {
     session
         .run(
             "do $$ begin create role direct_acl; exception when duplicate_object then null; end $$; \
-             grant usage on schema taskmaster to direct_acl; set role direct_acl",
+             grant usage on schema taskmaster to direct_acl; \
+             grant execute on all functions in schema taskmaster to direct_acl; set role direct_acl",
         )
         .await;
     assert_eq!(session.sqlstate(CALL).await, "42501");

@@ -163,7 +163,8 @@ async fn a_caller_without_rights_is_refused() {
     session
         .run(
             "do $$ begin create role batch_acl; exception when duplicate_object then null; end $$; \
-             grant usage on schema taskmaster to batch_acl; set role batch_acl",
+             grant usage on schema taskmaster to batch_acl; \
+             grant execute on all functions in schema taskmaster to batch_acl; set role batch_acl",
         )
         .await;
     assert_eq!(session.sqlstate("select record_metric_arrays('{a}', '{1}')").await, "42501");

@@ -131,7 +131,8 @@ async fn a_caller_needs_the_rights_on_the_tables() {
     session
         .run(
             "do $$ begin create role bystander; exception when duplicate_object then null; end $$; \
-             grant usage on schema taskmaster to bystander; set role bystander",
+             grant usage on schema taskmaster to bystander; \
+             grant execute on all functions in schema taskmaster to bystander; set role bystander",
         )
         .await;
     assert_eq!(session.sqlstate("select create_task('t')").await, "42501");

@@ -5,7 +5,7 @@ use harness::{Cluster, Database};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_postgres::error::DbError;
-use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
 
 /// The fields of an ErrorResponse or NoticeResponse that callers may rely on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +33,12 @@ pub(super) async fn fresh() -> Session {
 impl Session {
     /// A session of the superuser.
     pub(super) async fn open(database: &Database<'_>) -> Self {
-        let connecting = database.config().connect(NoTls).await;
-        let (client, mut connection) = connecting.expect("the superuser may connect");
+        Self::connect(&database.config()).await
+    }
+
+    /// A session of whoever `config` names.
+    pub(super) async fn connect(config: &Config) -> Self {
+        let (client, mut connection) = config.connect(NoTls).await.expect("a login");
         let (sender, notices) = unbounded_channel();
         tokio::spawn(async move {
             while let Some(Ok(message)) =

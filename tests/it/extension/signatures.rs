@@ -8,6 +8,7 @@ acquire_rate_limit(p_integration_name character varying, p_cost integer DEFAULT 
 add_dependency(p_task_id uuid, p_depends_on uuid, p_type text DEFAULT 'blocks'::text, p_satisfied_by text[] DEFAULT '{completed}'::text[]) -> boolean
 add_gate(p_task_id uuid, p_gate_type text, p_await jsonb) -> uuid
 apply_retention(p_dry_run boolean DEFAULT true) -> TABLE(table_name text, action text, partition text, rows_est bigint, bytes bigint)
+assume_identity(p_identity text, p_sequence bigint, p_proof bytea) -> boolean
 calculate_task_completion(p_task_id uuid, p_mode text DEFAULT 'recursive'::text) -> numeric
 cancel_task(p_task_id uuid, p_reason text DEFAULT NULL::text, p_cascade boolean DEFAULT false) -> integer
 cancel_workflow(p_workflow_id uuid, p_reason text DEFAULT NULL::text) -> boolean
@@ -47,6 +48,7 @@ get_workflow_performance(p_since interval DEFAULT '30 days'::interval) -> TABLE(
 health_snapshot(p_detail boolean DEFAULT true) -> jsonb
 heartbeat(p_task_id uuid, p_claim_token bigint, p_extend interval DEFAULT '00:05:00'::interval, p_progress jsonb DEFAULT NULL::jsonb) -> TABLE(ok boolean, cancel_requested boolean, claim_expires_at timestamp with time zone)
 host_stats() -> jsonb
+identity_challenge() -> bytea
 import_taskmaster_json(p_doc jsonb, p_dry_run boolean DEFAULT true) -> TABLE(tag text, number text, title text, action text, task_id uuid)
 integration_status() -> TABLE(integration_id uuid, integration_type text, integration_name text, status text, health_status text, breaker text, last_health_check timestamp with time zone, rate_limit_ok boolean, blocked_until timestamp with time zone, remote_limits jsonb, calls_last_hour bigint, errors_last_hour bigint, avg_response_time_ms numeric, p95_response_time_ms double precision, tokens_last_hour numeric, cost_usd_last_hour numeric)
 log_api_call(p_integration_name character varying, p_endpoint character varying, p_method character varying, p_response_status integer, p_response_time_ms integer, p_task_id uuid DEFAULT NULL::uuid, p_user_id character varying DEFAULT NULL::character varying, p_error_message text DEFAULT NULL::text, p_correlation_id character varying DEFAULT NULL::character varying, p_request_headers jsonb DEFAULT NULL::jsonb, p_request_body jsonb DEFAULT NULL::jsonb, p_response_headers jsonb DEFAULT NULL::jsonb, p_response_body jsonb DEFAULT NULL::jsonb, p_retry_count integer DEFAULT 0, p_integration_type character varying DEFAULT NULL::character varying, p_tokens_in bigint DEFAULT NULL::bigint, p_tokens_out bigint DEFAULT NULL::bigint, p_cost_usd numeric DEFAULT NULL::numeric) -> uuid
@@ -59,6 +61,7 @@ record_health_check(p_integration_name character varying, p_ok boolean, p_respon
 record_metric(p_metric_name character varying, p_metric_value numeric, p_component character varying DEFAULT NULL::character varying, p_metric_type character varying DEFAULT 'gauge'::character varying, p_tags jsonb DEFAULT '{}'::jsonb, p_metric_unit character varying DEFAULT NULL::character varying, p_source_system character varying DEFAULT NULL::character varying, p_recorded_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_metric_metadata jsonb DEFAULT '{}'::jsonb) -> uuid
 record_metric_arrays(p_names character varying[], p_values numeric[], p_components character varying[] DEFAULT NULL::character varying[], p_types character varying[] DEFAULT NULL::character varying[], p_tags jsonb[] DEFAULT NULL::jsonb[], p_units character varying[] DEFAULT NULL::character varying[], p_sources character varying[] DEFAULT NULL::character varying[], p_recorded_at timestamp with time zone[] DEFAULT NULL::timestamp with time zone[]) -> integer
 record_metrics(p_metrics jsonb) -> integer
+redact_audit(p_subject text, p_pseudonym text, p_request uuid, p_text_columns text[], p_dry_run boolean) -> bigint
 redrive_tasks(p_filter jsonb DEFAULT '{}'::jsonb, p_limit integer DEFAULT 100) -> integer
 register_integration(p_type character varying, p_name character varying, p_configuration jsonb DEFAULT '{}'::jsonb, p_rate_limit_per_minute integer DEFAULT NULL::integer, p_health_check_url character varying DEFAULT NULL::character varying) -> uuid
 release_task(p_task_id uuid, p_claim_token bigint, p_delay interval DEFAULT '00:00:00'::interval) -> boolean
@@ -68,13 +71,15 @@ resolve_due_gates(p_limit integer DEFAULT 100) -> integer
 resolve_gate(p_gate_id uuid, p_by text DEFAULT NULL::text, p_result jsonb DEFAULT NULL::jsonb) -> boolean
 retry_workflow(p_workflow_id uuid, p_from_step character varying DEFAULT NULL::character varying) -> integer
 roll_up_metrics(p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_max_buckets integer DEFAULT 1000) -> TABLE(resolution text, buckets bigint, rows bigint)
+seal_audit(p_until timestamp with time zone DEFAULT NULL::timestamp with time zone) -> bigint
 search_tasks(p_query text, p_filter jsonb DEFAULT '{}'::jsonb, p_limit integer DEFAULT 20) -> TABLE(task_id uuid, title text, similarity real)
 set_task_budget(p_task_id uuid, p_tokens_max bigint DEFAULT NULL::bigint, p_cost_usd_max numeric DEFAULT NULL::numeric, p_warn_ratio numeric DEFAULT 0.8) -> boolean
 task_budget(p_task_id uuid) -> TABLE(state text, tokens_used bigint, tokens_max bigint, cost_usd_used numeric, cost_usd_max numeric)
 tick(p_budget_ms integer DEFAULT 200) -> jsonb
 update_task(p_task_id uuid, p_patch jsonb, p_expected_version bigint DEFAULT NULL::bigint) -> bigint
 update_task_status(p_task_id uuid, p_new_status character varying, p_user_id character varying DEFAULT NULL::character varying, p_notes text DEFAULT NULL::text, p_claim_token bigint DEFAULT NULL::bigint, p_force boolean DEFAULT false) -> boolean
-update_workflow_step(p_workflow_id uuid, p_step_name character varying, p_step_status character varying, p_step_result jsonb DEFAULT NULL::jsonb, p_error_message text DEFAULT NULL::text, p_expected_attempt integer DEFAULT NULL::integer) -> boolean";
+update_workflow_step(p_workflow_id uuid, p_step_name character varying, p_step_status character varying, p_step_result jsonb DEFAULT NULL::jsonb, p_error_message text DEFAULT NULL::text, p_expected_attempt integer DEFAULT NULL::integer) -> boolean
+verify_audit(p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone) -> TABLE(partition text, ok boolean, first_bad bigint, reason text)";
 
 /// v: volatile, s: stable; t, f: strict or not; s: parallel safe, u: unsafe; f: invoker's rights.
 const PROMISES: &str = "\
@@ -82,6 +87,7 @@ acquire_rate_limit v f u f
 add_dependency v f u f
 add_gate v f u f
 apply_retention v f u f
+assume_identity v f u f
 calculate_task_completion s t s f
 cancel_task v f u f
 cancel_workflow v f u f
@@ -121,6 +127,7 @@ get_workflow_performance s t s f
 health_snapshot v f r f
 heartbeat v f u f
 host_stats v t r f
+identity_challenge v t r f
 import_taskmaster_json v f u f
 integration_status s t s f
 log_api_call v f u f
@@ -133,6 +140,7 @@ record_health_check v f u f
 record_metric v f u f
 record_metric_arrays v f u f
 record_metrics v f u f
+redact_audit v f u f
 redrive_tasks v f u f
 register_integration v f u f
 release_task v f u f
@@ -142,13 +150,15 @@ resolve_due_gates v f u f
 resolve_gate v f u f
 retry_workflow v f u f
 roll_up_metrics v f u f
+seal_audit v f u f
 search_tasks s f s f
 set_task_budget v f u f
 task_budget s t s f
 tick v f u f
 update_task v f u f
 update_task_status v f u f
-update_workflow_step v f u f";
+update_workflow_step v f u f
+verify_audit v f u f";
 
 /// The functions that belong to the extension, which has no other members.
 const MEMBERS: &str = "from pg_proc p join pg_depend d on d.objid = p.oid and d.deptype = 'e' \

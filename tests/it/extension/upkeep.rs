@@ -35,7 +35,7 @@ async fn every_partition_has_its_bounds_in_utc() {
                    from partition_status() where partition not like '%default'";
         assert_eq!(
             session.rows(sql).await.unwrap()[0],
-            ["18", "0", "1 day", "7 days", "0"],
+            ["21", "0", "1 day", "7 days", "0"],
             "{zone}"
         );
     }
@@ -53,7 +53,14 @@ async fn rows_in_a_default_partition_are_seen_and_moved() {
     let problem = "select partition, rows_est, problem is null from partition_status() where partition like '%_default' \
                    order by partition";
     let rows = session.rows(problem).await.unwrap();
-    assert_eq!(rows, [["api_access_logs_default", "0", "t"], ["system_metrics_default", "3", "f"]]);
+    assert_eq!(
+        rows,
+        [
+            ["api_access_logs_default", "0", "t"],
+            ["audit_log_default", "0", "t"],
+            ["system_metrics_default", "3", "f"]
+        ]
+    );
     let ticked = tick(&session, "60000").await;
     assert_eq!(ticked["done"]["ensure_partitions"], 1, "{ticked}");
     assert_eq!(
@@ -62,7 +69,7 @@ async fn rows_in_a_default_partition_are_seen_and_moved() {
             .await,
         "t"
     );
-    assert_eq!(session.rows(problem).await.unwrap()[1], ["system_metrics_default", "0", "t"]);
+    assert_eq!(session.rows(problem).await.unwrap()[2], ["system_metrics_default", "0", "t"]);
 }
 
 #[tokio::test]
