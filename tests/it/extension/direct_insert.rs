@@ -201,7 +201,8 @@ async fn rows_find_their_partition_whatever_its_columns_order() {
             "create table odd (source_system varchar(50), tags jsonb default '{}', gone int, id uuid, \
                metric_unit varchar(20), metric_type varchar(50) not null, component varchar(100), \
                recorded_at timestamptz not null, metric_metadata jsonb, metric_value numeric not null, \
-               metric_name varchar(100) not null, constraint system_metrics_metric_type_check \
+               metric_name varchar(100) not null, tenant_id text not null, \
+               constraint system_metrics_metric_type_check \
                check (metric_type in ('gauge', 'counter', 'histogram', 'timer'))); \
              alter table odd drop gone, alter id set not null; \
              alter table system_metrics attach partition odd \

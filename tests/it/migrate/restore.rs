@@ -121,11 +121,11 @@ async fn a_dump_restored_into_a_new_cluster_is_the_same_and_works() {
     assert!(!dump(&target, &[NO_DATED_PARTITIONS]).is_empty());
 }
 
-/// A dump of the schema. PostgreSQL prints the words of a CHECK on `varchar` with other casts when it has read
+/// A dump of the schema. PostgreSQL prints the words of a CHECK or a view on `varchar` with other casts when it has read
 /// what it printed itself.
 fn shape(database: &Database<'_>) -> String {
     let plain = |line: &str| {
-        if !line.contains("= ANY") {
+        if !line.contains("= ANY") && !line.contains("<> ALL") {
             return line.to_owned() + "\n";
         }
         let casts = ["::character varying", "::text[]", "::text", "(", ")"];
