@@ -56,9 +56,10 @@ enum Found {
 const PASSED_OVER_MAX: usize = 64;
 
 /// The task that is next, locked. Conditions on other rows are written so that each is a probe of an
-/// index for one task, and none is turned into a join over all of them. They are coalesced and not
-/// compared with NULL, because the planner believes that one expression in two hundred is NULL: it
-/// would expect to read everything for one row.
+/// index for one task, and none is turned into a join over all of them. Every condition that is not
+/// the index's own is coalesced: the planner then believes that half of the tasks fulfil it, where a
+/// comparison with NULL would make it believe that hardly any does, and a claim would be planned,
+/// and compiled, as if it read the whole queue.
 macro_rules! candidate {
     ($which:literal) => {
         concat!(
@@ -67,9 +68,9 @@ macro_rules! candidate {
                FROM taskmaster.tasks AS t
                WHERE t.status = 'pending' AND t.open_deps = 0 AND t.open_gates = 0
                  AND t.run_after IS NULL AND ", $which, "
-                 AND (t.assigned_to IS NULL OR t.assigned_to = $1)
-                 AND ($5 IS NULL OR t.type::pg_catalog.text = ANY ($5))
-                 AND ($6 IS NULL OR t.tags @> $6)
+                 AND coalesce(t.assigned_to = $1, true)
+                 AND coalesce(t.type::pg_catalog.text = ANY ($5), true)
+                 AND coalesce(coalesce(t.tags, '[]') @> $6, true)
                  AND coalesce((
                       SELECT false FROM taskmaster.task_dependencies AS d
                       WHERE d.task_id = t.id AND d.dependency_type = 'blocks' AND NOT d.satisfied
@@ -78,9 +79,9 @@ macro_rules! candidate {
                       SELECT false FROM taskmaster.tasks AS child
                       WHERE child.parent_task_id = t.id
                         AND child.status NOT IN ('completed', 'cancelled') LIMIT 1), true)
-                 AND (NOT $4 OR t.affected_files = '[]' OR coalesce(NOT ",
+                 AND coalesce(NOT ($4 AND t.affected_files <> '[]' AND ",
             busy!(),
-            ", true))
+            "), true)
                ORDER BY t.priority DESC, t.created_at, t.id LIMIT 1
                FOR NO KEY UPDATE OF t SKIP LOCKED), ",
             claimed!("t.id = ANY (ARRAY(SELECT id FROM candidate WHERE NOT has_files))"),
