@@ -38,6 +38,7 @@ async fn a_client_keeps_its_connection_just_as_long_as_something_holds_it() {
         (lock, "select 1"),
         ("select lock_it()", "select pg_advisory_unlock_all()"),
         ("create temp table t (a int); listen a", "discard all"),
+        ("do $$ begin execute 'deallocate all'; end $$", "discard all"),
     ] {
         let free = is_free_after(&one, &two, holds).await;
         assert_eq!(free, holds == lock, "after {holds}");
@@ -56,9 +57,29 @@ async fn what_only_looks_like_state_does_not_hold() {
         "set work_mem = '2MB'",
         "select set_config('search_path', 'pg_catalog', false)",
         "begin; listen a; rollback",
+        "deallocate all",
+        "select 1; deallocate all",
     ] {
         assert!(is_free_after(&one, &two, sql).await, "after {sql}");
     }
+}
+
+#[tokio::test]
+async fn statements_that_a_function_drops_are_not_missed_by_others() {
+    let (database, proxy) = paired(1).await;
+    let (one, two) = (proxy.connect(&database).await, proxy.connect(&database).await);
+    let statement = two.prepare("select 42").await.unwrap();
+    for leave in [false, true] {
+        let mine = one.prepare("select 42").await.unwrap();
+        assert_eq!(one.query_one(&mine, &[]).await.unwrap().get::<_, i32>(0), 42);
+        one.batch_execute("do $$ begin execute 'deallocate all'; end $$").await.unwrap();
+        if !leave {
+            one.batch_execute("discard all").await.unwrap();
+            assert_eq!(two.query_one(&statement, &[]).await.unwrap().get::<_, i32>(0), 42);
+        }
+    }
+    drop(one);
+    assert_eq!(two.query_one(&statement, &[]).await.unwrap().get::<_, i32>(0), 42);
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ use std::thread::LocalKey;
 
 use pgrx::pg_sys;
 
+use super::cell::BackendCell;
+
 /// What goes by a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Given {
@@ -26,6 +28,8 @@ thread_local! {
     static CURSORS: Names = const { RefCell::new(BTreeSet::new()) };
     static STATEMENTS: Names = const { RefCell::new(BTreeSet::new()) };
 }
+
+static ARE_LOST: BackendCell<bool> = BackendCell::new(false);
 
 /// A cursor WITH HOLD of this name was declared.
 pub(super) fn declared(name: CString) {
@@ -47,6 +51,22 @@ pub(super) fn given_up(names: Given, name: Option<&CStr>) {
         Some(name) => drop(names.remove(name)),
         None => names.clear(),
     });
+}
+
+/// Something that the client runs has dropped all statements, those that the proxy shares between clients among them.
+/// The proxy does not see that, so nobody else may get this session before DISCARD ALL.
+pub(super) fn lost() {
+    ARE_LOST.set(true);
+}
+
+/// DISCARD ALL has told the proxy that no statement is left.
+pub(super) fn found() {
+    ARE_LOST.set(false);
+}
+
+/// True when the proxy counts on statements that are gone.
+pub(super) fn are_lost() -> bool {
+    ARE_LOST.get()
 }
 
 /// True when any name is remembered: what it stands for may go without a statement that could be seen, by a message of

@@ -10,6 +10,7 @@ use super::{channels, locks, names, settings, temporary};
 pub(super) fn reasons() -> String {
     let all = [
         ("cursor", names::has_held_cursors()),
+        ("deallocate", names::are_lost()),
         ("listen", channels::is_listening()),
         ("lock", locks::are_held()),
         ("prepare", names::has_prepared_statements()),

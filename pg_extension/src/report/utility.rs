@@ -55,6 +55,8 @@ unsafe extern "C-unwind" fn on_utility(
     // Read before it runs: a statement that ends its transaction takes its own tree along.
     // SAFETY: a utility statement's tree, handed over by PostgreSQL.
     let deed = unsafe { Deed::of((*statement).utilityStmt) };
+    // SAFETY: both texts are null or end with a zero byte; compared before the statement runs.
+    let is_hidden = unsafe { is_hidden(query) };
     // SAFETY: handed on as it came.
     unsafe {
         match NEXT.get() {
@@ -80,7 +82,22 @@ unsafe extern "C-unwind" fn on_utility(
             ),
         }
     }
+    if is_hidden && deed.drops_all_statements() {
+        names::lost();
+    }
     deed.done();
+}
+
+/// True for a statement that the client has not sent itself, but something that it runs. A statement of the client comes
+/// with the text that the client sent (`debug_query_string` of tcop/postgres.c).
+///
+/// SAFETY: `query` is null or ends with a zero byte.
+unsafe fn is_hidden(query: *const c_char) -> bool {
+    // SAFETY: as above; the variable is null or such a text, too.
+    unsafe {
+        let sent = pg_sys::debug_query_string;
+        query.is_null() || sent.is_null() || CStr::from_ptr(query) != CStr::from_ptr(sent)
+    }
 }
 
 impl Deed {
@@ -139,11 +156,19 @@ impl Deed {
         }
     }
 
+    /// DEALLOCATE ALL.
+    fn drops_all_statements(&self) -> bool {
+        matches!(self, Self::GiveUp(Given::Statements, None))
+    }
+
     fn done(self) {
         match self {
             Self::Nothing => return,
             Self::Settings | Self::Forget => {}
-            Self::DiscardAll => return transaction::asked(Change::UnlistenAll),
+            Self::DiscardAll => {
+                names::found();
+                return transaction::asked(Change::UnlistenAll);
+            }
             Self::GiveUp(names, name) => names::given_up(names, name.as_deref()),
             Self::CommitPrepared => return transaction::committed_another(),
             Self::Listen(change) => return transaction::asked(change),
