@@ -2,6 +2,8 @@
 
 use harness::fault::Mode;
 use harness::{Authority, Fault, message, proxy_config::path_text, raw::RawClient, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio_postgres::{Client, NoTls};
 
 use crate::support::{first_error, proxied, proxied_by, sqlstate, status, value};
@@ -57,6 +59,25 @@ async fn a_cancel_request_of_an_idle_client_does_not_hit_the_next_user_of_its_co
     cancel_busy.cancel_query(NoTls).await.unwrap();
     let error = wait::within("the cancelled query", busy).await.unwrap().unwrap_err();
     assert_eq!(sqlstate(&error), "57014");
+}
+
+#[tokio::test]
+async fn a_cancel_request_that_a_server_drops_because_it_has_not_read_the_query_is_sent_again() {
+    let (_, database, proxy) = proxied_by(1).await;
+    let mut client = RawClient::connect(proxy.port).await;
+    let greeting = client.log_in(&harness::proxy::login(&database), &[]).await.unwrap();
+    let pid = client.query_value("select pg_backend_pid()").await.parse().unwrap();
+    let signal = |signal| kill(Pid::from_raw(pid), signal).unwrap();
+    signal(Signal::SIGSTOP);
+    client.send(&message::query(SLEEP)).await;
+    let request = [&16_u32.to_be_bytes()[..], &80_877_102_u32.to_be_bytes(), &greeting.key];
+    let mut canceller = RawClient::connect(proxy.port).await;
+    canceller.send(&request.concat()).await;
+    let end = canceller.read_to_end().await;
+    signal(Signal::SIGCONT);
+    assert!(end.is_empty(), "a CancelRequest gets no answer");
+    let replies = client.read_until_ready().await;
+    assert_eq!((first_error(&replies), status(&replies)), ("57014", "I"));
 }
 
 #[tokio::test]

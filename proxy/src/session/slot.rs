@@ -9,13 +9,16 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use tokio::task::spawn_local;
+use tokio::time::sleep;
 
 use crate::backend::dial::send_cancel;
 use crate::backend::server::Server;
 use crate::backend::target::Target;
-use crate::backend::vitals::Vitals;
+use crate::backend::vitals::{Vitals, Work};
 use crate::session::startup::{CancelKey, Protocol};
 
 /// Length of a key under protocol 3.2, as PostgreSQL 18 makes them (`MAX_CANCEL_KEY_LENGTH` in libpq/pqcomm.h allows 256).
@@ -34,6 +37,11 @@ const PEER_BITS: u32 = 5;
 
 /// The number of a process among its peers; 0 is a process that has none.
 pub type PeerId = u8;
+
+/// For how long a server may not have read a request that it was sent.
+const NEW_FOR: Duration = Duration::from_secs(1);
+/// When a cancel request that had no effect is sent again.
+const CANCEL_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// What the worker keeps of one session.
 #[derive(Debug, Default)]
@@ -156,19 +164,44 @@ impl Slot {
         poll_fn(poll).await;
     }
 
-    /// Passes a cancel request on, or ends the request that waits for a server connection. While it is under way the server
-    /// connection serves no other client, and is sent no further request of this one. It is closed soon when the request may
-    /// still arrive later.
-    async fn cancel(&self) {
-        let Some(Serving { vitals, target }) = self.serving.borrow().clone() else {
+    /// Passes a cancel request on, or ends the request that waits for a server connection.
+    ///
+    /// A server drops a cancel request that comes before it has begun to read what is to be cancelled (tcop/postgres.c,
+    /// `ProcessInterrupts`). The client has waited longer than it takes a server to read, but its request may have come out of
+    /// the queue just now: then the cancel request is sent again, for as long as the same request is new and unanswered.
+    async fn cancel(self: Rc<Self>) {
+        let Some(serving) = self.serving.borrow().clone() else {
             if self.queueing.get() == Queueing::Waits {
                 self.queueing.set(Queueing::Cancelled);
                 self.wake();
             }
             return;
         };
+        let work = serving.vitals.work.get();
+        self.send_cancel(&serving).await;
+        if is_new(work) {
+            spawn_local(self.cancel_again(serving, work));
+        }
+    }
+
+    async fn cancel_again(self: Rc<Self>, serving: Serving, work: Work) {
+        loop {
+            sleep(CANCEL_AGAIN_AFTER).await;
+            if serving.vitals.work.get() != work {
+                return;
+            }
+            self.send_cancel(&serving).await;
+            if !is_new(work) {
+                return;
+            }
+        }
+    }
+
+    /// While a cancel request is under way the server connection serves no other client, and is sent no further request of this
+    /// one. It is closed soon when the cancel request may still arrive later.
+    async fn send_cancel(&self, Serving { vitals, target }: &Serving) {
         vitals.cancels.set(vitals.cancels.get() + 1);
-        if let Err(error) = send_cancel(&target, &vitals.key).await {
+        if let Err(error) = send_cancel(target, &vitals.key).await {
             tracing::debug!(%error, "a cancel request did not reach the server");
             vitals.close_needed.set(true);
         }
@@ -309,6 +342,11 @@ impl Drop for OpenSlot {
     }
 }
 
+/// True for a request that its server may not have read yet.
+fn is_new(work: Work) -> bool {
+    matches!(work, Work::Query(since) if since.elapsed() < NEW_FOR)
+}
+
 /// Compares secrets in a time that does not tell how much of them is right.
 fn same(ours: &[u8], theirs: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(ours, theirs).is_ok()
@@ -331,9 +369,9 @@ mod tests {
 
     #[test]
     fn a_cancel_request_ends_what_waits_and_nothing_that_comes_later() {
-        let slot = Slot::default();
+        let slot = Rc::new(Slot::default());
         let cancel = || {
-            let mut request = std::pin::pin!(slot.cancel());
+            let mut request = std::pin::pin!(Rc::clone(&slot).cancel());
             assert!(request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
         };
         cancel();

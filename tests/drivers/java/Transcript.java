@@ -370,6 +370,10 @@ public final class Transcript {
             canceller.join();
         }
         say("lives", value("select 'lives'"));
+        try (Statement statement = connection.createStatement()) {
+            statement.setQueryTimeout(1);
+            say("timed out", state(() -> statement.execute("select pg_sleep(600)")));
+        }
     }
 
     private void untilRunning(Connection watcher) throws Exception {

@@ -66,6 +66,12 @@ fn described(messages: &[Message]) -> Vec<String> {
     let is_parameter = |message: &&Message| message.tag == b'S';
     let mut lines: Vec<String> =
         messages.iter().filter(|message| !is_parameter(message)).map(line).collect();
+    // Before an error in the plan of a statement to be described, PostgreSQL has told its parameters. Where the server
+    // connection does not have the statement yet, the proxy prepares it first, and that is what fails.
+    let is_void = |pair: &[String]| pair[0].starts_with("t ") && pair[1].starts_with("E ");
+    if let Some(place) = lines.windows(2).position(is_void) {
+        lines.remove(place);
+    }
     let mut parameters: Vec<String> = messages.iter().filter(is_parameter).map(line).collect();
     parameters.sort();
     lines.extend(parameters);
