@@ -12,6 +12,7 @@ use std::task::{Context, Waker};
 use taskmaster_proxy::backend::dial::{BackendKey, Dialed};
 use taskmaster_proxy::backend::server::{Server, Taint};
 use taskmaster_proxy::backend::settings::Settings;
+use taskmaster_proxy::backend::start::StartKey;
 use taskmaster_proxy::backend::statement::{Interner, StatementLimits};
 use taskmaster_proxy::backend::target::{self, Address, Target};
 use taskmaster_proxy::net::socket::{Detached, Peer, Socket};
@@ -19,8 +20,9 @@ use taskmaster_proxy::net::stream::{ClientStream, ServerStream};
 use taskmaster_proxy::net::tls::SslMode;
 use taskmaster_proxy::pool::PoolMode;
 use taskmaster_proxy::pool::greeting::Greeting;
-use taskmaster_proxy::session::client::{Client, Resetting};
+use taskmaster_proxy::session::client::Client;
 use taskmaster_proxy::session::downstream::Downstream;
+use taskmaster_proxy::session::resetting::Resetting;
 use taskmaster_proxy::session::upstream::{Upstream, Wish};
 use taskmaster_proxy::wire::buffer::Buffer;
 use taskmaster_proxy::wire::greeting::ready_for_query;
@@ -93,6 +95,7 @@ impl Scene {
     fn new() -> Self {
         let address = Address::Unix("/nowhere".into());
         let dialed = Dialed {
+            start_key: StartKey::new(),
             stream: ServerStream::plain(nowhere()),
             address: address.clone(),
             key: BackendKey { address, pid: 1, secret: vec![0; 4] },

@@ -12,6 +12,7 @@ pub mod scram;
 pub mod secret;
 pub mod server;
 pub mod settings;
+pub mod start;
 pub mod statement;
 pub mod target;
 pub mod vitals;

@@ -15,6 +15,7 @@ pub mod relay;
 pub mod replay;
 pub mod replication;
 pub mod request;
+pub mod resetting;
 pub mod run;
 pub mod slot;
 pub mod startup;

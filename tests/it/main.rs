@@ -37,6 +37,7 @@ mod rolling;
 mod serve;
 mod session;
 mod sql_names;
+mod starts;
 mod statement_limits;
 mod support;
 mod tidy;

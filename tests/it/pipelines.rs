@@ -124,3 +124,25 @@ async fn a_name_parsed_closed_and_parsed_again_in_one_pipeline() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn a_statement_whose_preparation_an_error_made_void_is_there_for_the_next_sequence() {
+    let look = [message::bind("s", &[]), message::execute("", 0)].concat();
+    let again = || message::parse("s", "set work_mem = '5MB'");
+    let mut turns = vec![
+        turn(&[message::parse("s", "select 1"), look.clone(), message::sync()]),
+        // The server connection has the statements under the client's own names now, and no others.
+        simple("select name from pg_prepared_statements order by 1"),
+    ];
+    let pipeline = [
+        [message::bind("missing", &[]), look.clone(), message::sync()].concat(),
+        [look.clone(), message::sync()].concat(),
+        [again(), look.clone(), message::sync()].concat(),
+        [run("select 2"), message::sync()].concat(),
+        [again(), message::sync()].concat(),
+        [look, message::sync()].concat(),
+    ];
+    turns.extend(answered_by(6, pipeline.concat()));
+    let answers = assert_same(&turns).await;
+    assert_eq!(answers.iter().filter(|answer| answer.tag == b'E').count(), 3);
+}

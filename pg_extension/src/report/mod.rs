@@ -13,6 +13,7 @@ mod locks;
 mod names;
 mod session;
 mod settings;
+mod start;
 mod temporary;
 mod transaction;
 mod utility;
@@ -24,6 +25,7 @@ use std::ptr;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_guard, pg_sys};
 
 use cell::BackendCell;
+use variable::Variable;
 
 /// Whether this connection asked for reports.
 static ASKED: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -74,7 +76,10 @@ extern "C-unwind" fn on_login() {
 
 fn begin_if_asked() {
     if ASKED.get() && is_beginning() {
-        variable::define();
+        variable::define(match start::take_key() {
+            true => &Variable::ALL,
+            false => &Variable::REPORTS,
+        });
         transaction::watch();
         utility::watch();
         access::watch();

@@ -7,7 +7,7 @@ use pgrx::{pg_guard, pg_sys};
 use super::cell::BackendCell;
 use super::channels::Change;
 use super::names::{self, Given};
-use super::transaction;
+use super::{start, transaction};
 
 /// What a statement does once it has succeeded.
 enum Deed {
@@ -52,6 +52,12 @@ unsafe extern "C-unwind" fn on_utility(
     receiver: *mut pg_sys::DestReceiver,
     completion: *mut pg_sys::QueryCompletion,
 ) {
+    if context == pg_sys::ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL {
+        // SAFETY: a utility statement's tree, handed over by PostgreSQL.
+        if let Some(settings) = unsafe { start::asked((*statement).utilityStmt) } {
+            return start::begin(&settings);
+        }
+    }
     // Read before it runs: a statement that ends its transaction takes its own tree along.
     // SAFETY: a utility statement's tree, handed over by PostgreSQL.
     let deed = unsafe { Deed::of((*statement).utilityStmt) };

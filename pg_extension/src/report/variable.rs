@@ -19,15 +19,25 @@ pub(super) enum Variable {
     Lsn,
     /// Counts changes of shapes.
     Schema,
+    /// That the session can be given a start ([`super::start`]): empty, and never anything else.
+    Start,
 }
 
 impl Variable {
+    /// What every proxy is told that asks for it.
+    pub(super) const REPORTS: [Self; 4] = [Self::Session, Self::Settings, Self::Lsn, Self::Schema];
+
+    /// What a proxy is told that has brought a key.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Session, Self::Settings, Self::Lsn, Self::Schema, Self::Start];
+
     fn name(self) -> &'static CStr {
         match self {
             Self::Session => c"taskmaster.session",
             Self::Settings => c"taskmaster.settings",
             Self::Lsn => c"taskmaster.lsn",
             Self::Schema => c"taskmaster.schema",
+            Self::Start => c"taskmaster.start",
         }
     }
 
@@ -37,6 +47,7 @@ impl Variable {
             Self::Settings => Some(show_settings),
             Self::Lsn => Some(show_lsn),
             Self::Schema => Some(show_schema),
+            Self::Start => Some(show_start),
         }
     }
 
@@ -55,10 +66,10 @@ impl Variable {
     }
 }
 
-/// Defines all four. From now on PostgreSQL reports them.
-pub(super) fn define() {
+/// Defines these. From now on PostgreSQL reports them.
+pub(super) fn define(variables: &[Variable]) {
     let flags = pg_sys::GUC_REPORT | pg_sys::GUC_NO_SHOW_ALL | pg_sys::GUC_NO_RESET_ALL;
-    for variable in [Variable::Session, Variable::Settings, Variable::Lsn, Variable::Schema] {
+    for variable in variables {
         // PostgreSQL keeps this pointer for the life of the backend.
         let value: &'static mut *mut c_char = Box::leak(Box::new(ptr::null_mut()));
         // SAFETY: all pointers live as long as the process.
@@ -98,6 +109,11 @@ extern "C-unwind" fn show_lsn() -> *const c_char {
 #[pg_guard]
 extern "C-unwind" fn show_schema() -> *const c_char {
     shown(transaction::shapes().to_string())
+}
+
+#[pg_guard]
+extern "C-unwind" fn show_start() -> *const c_char {
+    c"".as_ptr()
 }
 
 /// The text where PostgreSQL finds it until the next call; it copies what it keeps.

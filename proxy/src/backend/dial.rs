@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::backend::login::{AuthFault, log_in};
 use crate::backend::message::MessageError;
 use crate::backend::secret::Secret;
+use crate::backend::start::StartKey;
 use crate::backend::target::{Address, ChannelBinding, Place, Target};
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::socket::Socket;
@@ -53,6 +54,8 @@ pub struct Dialed {
     pub key: BackendKey,
     /// The ParameterStatus messages of the greeting, name and value, in the server's order.
     pub parameters: Vec<(String, String)>,
+    /// What its backend knows the proxy by.
+    pub start_key: StartKey,
 }
 
 /// Names a backend in a cancel request, and where to send that.
@@ -229,7 +232,8 @@ pub async fn dial(target: &Target, login: &Login<'_>) -> Result<Dialed, ConnectE
         };
         let key =
             BackendKey { address: address.clone(), pid: greeting.pid, secret: greeting.secret };
-        Ok(Dialed { stream, address, key, parameters: greeting.parameters })
+        let (parameters, start_key) = (greeting.parameters, greeting.start_key);
+        Ok(Dialed { stream, address, key, parameters, start_key })
     })
     .await
 }

@@ -13,6 +13,7 @@ use crate::backend::scram::{
     Binding, Challenge, Expected, SCRAM_SHA_256_PLUS, ScramClient, ScramError,
 };
 use crate::backend::secret::{Md5Hash, ScramKeys, Secret};
+use crate::backend::start::{self, StartKey};
 use crate::backend::target::{ChannelBinding, Target};
 use crate::net::stream::ServerStream;
 use crate::wire::error_response::ServerError;
@@ -57,6 +58,7 @@ pub(super) struct Greeting {
     pub(super) pid: i32,
     pub(super) secret: Vec<u8>,
     pub(super) parameters: Vec<(String, String)>,
+    pub(super) start_key: StartKey,
 }
 
 /// Logs in. On success nothing is left unread.
@@ -69,15 +71,17 @@ pub(super) async fn log_in(
     target: &Target,
 ) -> Result<Greeting, ConnectError> {
     let asked = target.max_protocol_version;
-    stream.write_all(&startup_packet(login, asked)).await?;
+    let start_key = StartKey::new();
+    stream.write_all(&startup_packet(login, asked, &start_key)).await?;
     stream.flush().await?;
     let (wanted, reader) = (target.channel_binding, MessageReader::default());
     let mut conversation = Conversation { stream, login, wanted, asked, reader };
     conversation.authenticate().await?;
-    conversation.greeting().await
+    let greeting = conversation.greeting().await?;
+    Ok(Greeting { start_key, ..greeting })
 }
 
-fn startup_packet(login: &Login<'_>, version: Protocol) -> Vec<u8> {
+fn startup_packet(login: &Login<'_>, version: Protocol, start_key: &StartKey) -> Vec<u8> {
     let mut packet = vec![0; 4];
     packet.extend_from_slice(&version.number().to_be_bytes());
     let mut put = |name: &str, value: &str| {
@@ -96,6 +100,7 @@ fn startup_packet(login: &Login<'_>, version: Protocol) -> Vec<u8> {
         None => {
             put("application_name", login.application_name);
             put(report::ASK.0, report::ASK.1);
+            put(start::KEY_NAME, &start_key.to_hex());
         }
     }
     packet.push(0);

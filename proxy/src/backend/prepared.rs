@@ -46,27 +46,45 @@ impl Prepared {
         self.statements.is_empty()
     }
 
-    /// True when the server has it; it is then the most recently used.
-    pub fn touch(&mut self, id: StatementId) -> bool {
-        self.statements.get(&id).is_some()
+    /// True when the server has it, or will have it when the sequence of this number goes well; it is then the most
+    /// recently used.
+    pub fn touch(&mut self, id: StatementId, sequence: u32) -> bool {
+        self.statements.get(&id).is_some_and(|held| held.is_accepted || held.sequence == sequence)
     }
 
-    /// Notes that the server has it, or will have when the Parse just sent succeeds.
-    pub fn insert(&mut self, statement: Rc<Statement>) {
-        self.put(Held::new(statement));
+    /// Notes that the server has it, or will have when the Parse that is sent in the sequence of this number succeeds.
+    pub fn insert(&mut self, statement: Rc<Statement>, sequence: u32) {
+        if let Some(held) = self.statements.get_mut(&statement.id) {
+            held.parses += 1;
+            return;
+        }
+        self.put(Held::new(statement, sequence));
+    }
+
+    /// True when a Parse of an earlier sequence is on its way, which may be void. From now on that of this one counts.
+    pub fn prepare_again(&mut self, id: StatementId, sequence: u32) -> bool {
+        let Some(held) = self.statements.get_mut(&id) else { return false };
+        held.sequence = sequence;
+        true
     }
 
     /// Notes that the server has accepted it.
     pub fn accepted(&mut self, id: StatementId) {
-        if let Some(Held(statement)) = self.statements.peek(&id) {
-            statement.standing.set(Standing::Proven);
+        if let Some(held) = self.statements.peek_mut(&id) {
+            held.parses = held.parses.saturating_sub(1);
+            held.is_accepted = true;
+            held.statement.standing.set(Standing::Proven);
         }
     }
 
-    /// Notes that the server does not have it after all.
-    pub fn remove(&mut self, id: StatementId) {
-        if let Some(Held(statement)) = &self.statements.pop(&id) {
-            self.bytes -= statement.body.len();
+    /// Notes that the server has refused or ignored a Parse. It may have the statement from an earlier one, or get it by a
+    /// later one.
+    pub fn refused(&mut self, id: StatementId) {
+        let Some(held) = self.statements.peek_mut(&id) else { return };
+        held.parses = held.parses.saturating_sub(1);
+        if held.parses == 0 && !held.is_accepted {
+            self.bytes -= held.statement.body.len();
+            self.statements.pop(&id);
         }
     }
 
@@ -82,20 +100,23 @@ impl Prepared {
     /// The next statement to close so that there is none.
     pub fn begin_closing(&mut self) -> Option<Rc<Statement>> {
         let (_, held) = self.statements.pop_lru()?;
-        let statement = Rc::clone(&held.0);
+        let statement = Rc::clone(&held.statement);
         self.bytes -= statement.body.len();
         self.closing.push(held);
         Some(statement)
     }
 
-    /// Notes that the server has closed an evicted statement.
+    /// Notes that the server has closed a statement, which was evicted or is prepared again.
     pub fn closed(&mut self, id: StatementId) {
-        self.closing.retain(|held| held.0.id != id);
+        self.closing.retain(|held| held.statement.id != id);
+        if let Some(held) = self.statements.peek_mut(&id) {
+            held.is_accepted = false;
+        }
     }
 
     /// Notes that the server ignored the Close of an evicted statement, and so still has it.
     pub fn keep(&mut self, id: StatementId) {
-        if let Some(index) = self.closing.iter().position(|held| held.0.id == id) {
+        if let Some(index) = self.closing.iter().position(|held| held.statement.id == id) {
             let held = self.closing.swap_remove(index);
             self.put(held);
         }
@@ -114,7 +135,7 @@ impl Prepared {
     /// True when a text is about one of them, in quotes.
     pub fn is_named_in(&self, text: &str) -> bool {
         let name = text.split('"').nth(1).unwrap_or_default().as_bytes();
-        self.statements.iter().any(|(_, held)| *held.0.name == *name)
+        self.statements.iter().any(|(_, held)| *held.statement.name == *name)
     }
 
     /// Notes that the server dropped everything.
@@ -125,27 +146,35 @@ impl Prepared {
     }
 
     fn put(&mut self, held: Held) {
-        self.bytes += held.0.body.len();
-        if let Some(old) = self.statements.put(held.0.id, held) {
-            self.bytes -= old.0.body.len();
+        self.bytes += held.statement.body.len();
+        if let Some(old) = self.statements.put(held.statement.id, held) {
+            self.bytes -= old.statement.body.len();
         }
     }
 }
 
 /// Counts the server connection among those that have the statement.
 #[derive(Debug)]
-struct Held(Rc<Statement>);
+struct Held {
+    statement: Rc<Statement>,
+    /// Whether the server has said so.
+    is_accepted: bool,
+    /// The sequence that its last Parse belongs to.
+    sequence: u32,
+    /// How many Parses are on their way.
+    parses: u32,
+}
 
 impl Held {
-    fn new(statement: Rc<Statement>) -> Self {
+    fn new(statement: Rc<Statement>, sequence: u32) -> Self {
         statement.servers.set(statement.servers.get() + 1);
-        Self(statement)
+        Self { statement, is_accepted: false, sequence, parses: 1 }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.0.servers.set(self.0.servers.get().saturating_sub(1));
+        self.statement.servers.set(self.statement.servers.get().saturating_sub(1));
     }
 }
 
@@ -163,12 +192,12 @@ mod tests {
     fn the_least_recently_used_statement_is_evicted() {
         let (mut interner, mut prepared) = (Interner::default(), limited(2, 1_000));
         let [a, b] = [b"a\0\0\0", b"b\0\0\0"].map(|body| interner.intern(body, ""));
-        prepared.insert(Rc::clone(&a));
+        prepared.insert(Rc::clone(&a), 0);
         assert!(prepared.evict(4).is_none());
-        prepared.insert(Rc::clone(&b));
-        assert!(prepared.touch(a.id));
+        prepared.insert(Rc::clone(&b), 0);
+        assert!(prepared.touch(a.id, 0));
         assert_eq!(prepared.evict(4).map(|statement| statement.id), Some(b.id));
-        assert!(!prepared.touch(b.id));
+        assert!(!prepared.touch(b.id, 0));
         assert_eq!((a.servers.get(), b.servers.get()), (1, 1), "the Close is on its way");
         prepared.closed(b.id);
         assert_eq!(b.servers.get(), 0);
@@ -178,12 +207,37 @@ mod tests {
     fn as_many_are_evicted_as_the_bytes_of_the_next_need() {
         let (mut interner, mut prepared) = (Interner::default(), limited(100, 30));
         for byte in 0..3 {
-            prepared.insert(interner.intern(&[byte; 10], ""));
+            prepared.insert(interner.intern(&[byte; 10], ""), 0);
         }
         assert!(prepared.evict(0).is_none());
         let evicted = std::iter::from_fn(|| prepared.evict(15)).count();
         assert_eq!((evicted, prepared.len()), (2, 1));
         // One that is longer than all may be stands alone.
         assert_eq!(std::iter::from_fn(|| prepared.evict(99)).count(), 1);
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_counted_on_in_its_own_sequence_only() {
+        let (mut interner, mut prepared) = (Interner::default(), limited(100, 1_000));
+        let a = interner.intern(b"a\0\0\0", "");
+        prepared.insert(Rc::clone(&a), 1);
+        assert!(prepared.touch(a.id, 1) && !prepared.touch(a.id, 2));
+        // The first Parse is void, the second one comes through.
+        assert!(prepared.prepare_again(a.id, 2));
+        prepared.insert(Rc::clone(&a), 2);
+        prepared.refused(a.id);
+        assert!(prepared.touch(a.id, 2) && !prepared.touch(a.id, 3));
+        prepared.closed(a.id);
+        prepared.accepted(a.id);
+        assert!(prepared.touch(a.id, 3));
+        // Both come through, and the second one is refused.
+        let b = interner.intern(b"b\0\0\0", "");
+        prepared.insert(Rc::clone(&b), 3);
+        assert!(prepared.prepare_again(b.id, 4));
+        prepared.insert(Rc::clone(&b), 4);
+        prepared.accepted(b.id);
+        prepared.closed(b.id);
+        prepared.refused(b.id);
+        assert_eq!((prepared.touch(b.id, 4), prepared.len()), (false, 1));
     }
 }

@@ -12,6 +12,9 @@ pub const ASK: (&str, &str) = ("taskmaster.report", "on");
 /// What the names of reports begin with. Nothing of that name is passed on to a client.
 const PREFIX: &str = "taskmaster.";
 
+/// The report that says that a session can be given a start.
+const START: &str = "start";
+
 /// Why a session whose settings cannot be read from its report must stay with its client.
 const UNREADABLE: &str = "setting";
 
@@ -44,7 +47,8 @@ pub enum News {
 }
 
 impl Report {
-    /// The reports in the greeting of a server, if it sends any, and the parameters that are not reports.
+    /// The reports in the greeting of a server, if it sends all of them, and the parameters that are not reports. An extension
+    /// of another version, which cannot give a session its start, is taken for none.
     pub fn split(parameters: Vec<(String, String)>) -> (Option<Box<Self>>, Vec<(String, String)>) {
         let (reports, others): (Vec<_>, _) =
             parameters.into_iter().partition(|(name, _)| is_report(name));
@@ -52,7 +56,8 @@ impl Report {
         for (name, value) in &reports {
             report.take(name, value);
         }
-        ((!reports.is_empty()).then(|| Box::new(report)), others)
+        let is_whole = reports.iter().any(|(name, _)| name.strip_prefix(PREFIX) == Some(START));
+        (is_whole.then(|| Box::new(report)), others)
     }
 
     /// Takes note of one report.
@@ -130,8 +135,11 @@ mod tests {
             ("taskmaster.session", "lock"),
             ("TimeZone", "UTC"),
             ("taskmaster.settings", r#"{"work_mem":"1MB"}"#),
+            ("taskmaster.start", ""),
             ("taskmaster.future", "x"),
         ]);
+        let partly = reports.iter().filter(|(name, _)| *name != "taskmaster.start").cloned();
+        assert_eq!(Report::split(partly.collect()).0, None);
         let (report, others) = Report::split(reports);
         let report = report.expect("the server reports");
         assert_eq!(report.reasons(), "lock");

@@ -2,7 +2,6 @@
 //!
 //! Must not know pools or clients. What cannot be cleaned is closed by the caller (I4).
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -103,7 +102,11 @@ async fn scrub(server: &mut Server) -> Result<(), ResetError> {
     // What a rollback left behind, such as a lock, is known only now.
     if server.taint == Taint::Dirty || !server.reasons().is_empty() {
         server.execute("DISCARD ALL").await?;
-        server.settings = Rc::clone(&server.defaults);
+        server.discarded();
+        // It has also taken back a role that the session may have begun with.
+        if let Some(start) = &mut server.start {
+            start.forget();
+        }
         server.taint = Taint::Clean;
     }
     server.unfinished = Unfinished::Finish;

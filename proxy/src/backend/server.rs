@@ -13,7 +13,8 @@ use std::time::Instant;
 use crate::backend::dial::{BackendKey, Dialed};
 use crate::backend::prepared::Prepared;
 use crate::backend::report::{News, Report, is_report};
-use crate::backend::settings::Settings;
+use crate::backend::settings::{Settings, is_fact};
+use crate::backend::start::Start;
 use crate::backend::statement::{SchemaEpoch, Statement, StatementLimits};
 use crate::backend::target::Target;
 use crate::backend::vitals::Vitals;
@@ -24,7 +25,7 @@ use crate::wire::buffer::Buffer;
 use crate::wire::error_response::{ServerError, is_changed_shape};
 use crate::wire::frontend;
 use crate::wire::header::{FrameError, HEADER_LEN, Header};
-use crate::wire::outstanding::{Answer, Expect, Outstanding, Owed};
+use crate::wire::outstanding::{Answer, Expect, Outstanding, Owed, StatementId};
 use crate::wire::tag::{BackendTag, TransactionStatus};
 
 /// Which unnamed statement a server holds: a number given anew for each one that a client parses.
@@ -99,10 +100,12 @@ pub struct Server {
     pub uses: u32,
     /// What others see of it.
     pub vitals: Rc<Vitals>,
-    /// All parameters it reported at login, for the greeting of clients.
+    /// All parameters it reported at login, for the greeting of clients; facts as they are now.
     pub greeting: Rc<Vec<(String, String)>>,
     /// What the extension says about the session; none when the server does not have it.
     pub report: Option<Box<Report>>,
+    /// The start of its session, where the extension can give it one.
+    pub start: Option<Box<Start>>,
     /// Moves on when the shapes of tables in its database change.
     pub schema: SchemaEpoch,
     status: TransactionStatus,
@@ -133,6 +136,8 @@ impl Server {
     pub fn new(dialed: Dialed, target: Arc<Target>, limits: StatementLimits) -> Self {
         let (report, parameters) = Report::split(dialed.parameters);
         let defaults = Rc::new(Settings::from_reported(&parameters));
+        let start = Start::new(dialed.start_key, Rc::clone(&defaults));
+        let start = report.is_some().then(|| Box::new(start));
         let key = Rc::new(dialed.key);
         let vitals = Vitals::new(Rc::clone(&key), &dialed.stream, report.as_deref());
         Self {
@@ -157,6 +162,7 @@ impl Server {
             uses: 0,
             greeting: Rc::new(parameters),
             report,
+            start,
             schema: SchemaEpoch::default(),
             status: TransactionStatus::Idle,
             passing: 0,
@@ -195,6 +201,11 @@ impl Server {
         self.outstanding.is_settled() && self.up.is_clear() && self.passing == 0
     }
 
+    /// True when the server has this statement, or will have it unless an error makes void what is sent now, too.
+    pub fn has(&mut self, id: StatementId) -> bool {
+        self.prepared.touch(id, self.outstanding.sequence_number())
+    }
+
     /// True when a cancel request on its way would hit what is sent next: nothing else is left for it to hit.
     pub fn awaits_cancel(&self) -> bool {
         self.cancels.get() > 0 && self.outstanding.is_settled()
@@ -228,7 +239,7 @@ impl Server {
         let Self { prepared, unnamed, outstanding, .. } = self;
         let answer = outstanding.reply(tag, &mut |owed| {
             match owed.expect {
-                Expect::Parse(Some(id)) => prepared.remove(id),
+                Expect::Parse(Some(id)) => prepared.refused(id),
                 // The server dropped its unnamed statement before it found the new one wanting.
                 Expect::Parse(None) => *unnamed = None,
                 Expect::Close(Some(id)) => prepared.keep(id),
@@ -385,8 +396,19 @@ impl Server {
         if is_report(name) {
             return self.observe_report(name, value);
         }
+        if is_fact(name) {
+            return self.observe_fact(name, value);
+        }
         if self.settings.get(name) != Some(value) {
             Rc::make_mut(&mut self.settings).report(name, value);
+        }
+    }
+
+    /// A role that a client begins with may not be a superuser, and a replica may have been promoted.
+    fn observe_fact(&mut self, name: &str, value: &str) {
+        let differs = |(known, told): &(String, String)| known == name && told != value;
+        if let Some(index) = self.greeting.iter().position(differs) {
+            Rc::make_mut(&mut self.greeting)[index].1 = value.to_owned();
         }
     }
 
@@ -405,10 +427,12 @@ impl Server {
     }
 
     fn observe_report(&mut self, name: &str, value: &str) {
-        let report = self.report.get_or_insert_default();
+        let Some(report) = &mut self.report else { return };
         match report.take(name, value) {
             News::Settings => {
-                let followed = self.settings.followed(report.settings(), &self.defaults);
+                let start = self.start.as_ref().and_then(|start| start.given());
+                let start = start.unwrap_or(&self.defaults);
+                let followed = self.settings.followed(report.settings(), &self.defaults, start);
                 if followed != *self.settings {
                     self.settings = Rc::new(followed);
                 }
@@ -438,8 +462,14 @@ impl Server {
 /// The run of the flow so far must be in the outbox, and the server must not be skipping to a Sync.
 /// False when there was nothing to append.
 pub fn prepare(server: &mut Server, statement: &Rc<Statement>, owed: Owed) -> bool {
-    if server.prepared.touch(statement.id) {
+    if server.has(statement.id) {
         return false;
+    }
+    let sequence = server.outstanding.sequence_number();
+    if server.prepared.prepare_again(statement.id, sequence) {
+        // Whether the first Parse succeeds is not known; to close what is not there is no error.
+        server.outstanding.push(Owed::swallow(Expect::Close(Some(statement.id))));
+        frontend::write_subject(server.up.outbox.writer(), b'C', &statement.name);
     }
     while let Some(evicted) = server.prepared.evict(statement.body.len()) {
         server.outstanding.push(Owed::swallow(Expect::Close(Some(evicted.id))));
@@ -447,7 +477,7 @@ pub fn prepare(server: &mut Server, statement: &Rc<Statement>, owed: Owed) -> bo
     }
     server.outstanding.push(owed);
     frontend::write_parse(server.up.outbox.writer(), &statement.name, &statement.body);
-    server.prepared.insert(Rc::clone(statement));
+    server.prepared.insert(Rc::clone(statement), sequence);
     true
 }
 

@@ -96,26 +96,23 @@ impl Settings {
         respelled
     }
 
-    /// The same settings after a session has changed just those in `changed`, as far as its server does not report them
-    /// one by one anyway (those in `reported`).
-    pub fn followed(&self, changed: &BTreeMap<String, String>, reported: &Self) -> Self {
+    /// The same settings after a session that began with `start` has changed just those in `changed`, as far as its server
+    /// does not report them one by one anyway (those in `reported`).
+    pub fn followed(
+        &self,
+        changed: &BTreeMap<String, String>,
+        reported: &Self,
+        start: &Self,
+    ) -> Self {
         let mut followed = self.clone();
-        followed
-            .entries
-            .retain(|name, _| reported.get(name).is_some() || changed.contains_key(&**name));
+        followed.entries.retain(|name, _| reported.get(name).is_some());
+        for (name, value) in start.iter().filter(|(name, _)| reported.get(name).is_none()) {
+            followed.entries.insert(name.into(), value.into());
+        }
         for (name, value) in changed.iter().filter(|(name, _)| reported.get(name).is_none()) {
-            followed.entries.insert(name.as_str().into(), value.as_str().into());
+            followed.set(name, value);
         }
         followed
-    }
-
-    /// The same settings, where those that a session has not changed are what its client began with.
-    pub fn restored(&self, changed: &BTreeMap<String, String>, start: &Self) -> Self {
-        let mut restored = self.clone();
-        for (name, value) in start.iter().filter(|(name, _)| !changed.contains_key(*name)) {
-            restored.set(name, value);
-        }
-        restored
     }
 
     /// The SQL that gives a session these settings, the start of a client's, where they are not `defaults` and the
@@ -209,11 +206,13 @@ mod tests {
         let known = settings(&[("TimeZone", "CET"), ("jit", "off"), ("work_mem", "1MB")]);
         let changed = map(&[("TimeZone", "CET"), ("work_mem", "2MB"), ("a.b", "c")]);
         let expected = settings(&[("TimeZone", "CET"), ("work_mem", "2MB"), ("a.b", "c")]);
-        assert_eq!(known.followed(&changed, &reported), expected);
-        let start = settings(&[("jit", "off"), ("work_mem", "9MB")]);
-        let restored = expected.restored(&changed, &start);
-        assert_eq!(restored.get("jit"), Some("off"), "it was reset");
-        assert_eq!(restored.get("work_mem"), Some("2MB"));
+        let none = Settings::default();
+        assert_eq!(known.followed(&changed, &reported, &none), expected);
+        let start = settings(&[("jit", "off"), ("Work_Mem", "9MB"), ("TimeZone", "EST")]);
+        let followed = known.followed(&changed, &reported, &start);
+        assert_eq!(followed.get("jit"), Some("off"), "it was reset");
+        assert_eq!(followed.get("Work_Mem"), Some("2MB"));
+        assert_eq!(followed.get("TimeZone"), Some("CET"), "it is reported by itself");
     }
 
     #[test]

@@ -37,19 +37,21 @@ impl Pool {
         }
     }
 
-    /// Brings the settings of a connection into line with `wanted`, within the acquire timeout. Nothing of a client has
-    /// been sent on it yet (I8): when it turns out to be lost, another takes its place.
+    /// Gives a connection the settings that a client began with, and brings them into line with those that it has now, within
+    /// the acquire timeout. Nothing of a client has been sent on it yet (I8): when it turns out to be lost, another takes its
+    /// place.
     ///
     /// # Cancel safety
     /// Cancel safe: the guard cleans up.
     pub async fn bring_into_line(
         self: &Rc<Self>,
         mut server: PooledServer,
+        started: &Rc<Settings>,
         wanted: &Rc<Settings>,
     ) -> Result<PooledServer, AcquireError> {
         let patience = self.terms().config.acquire_timeout;
         let aligned = async {
-            while let Err(fault) = align(&mut server, wanted).await {
+            while let Err(fault) = align(&mut server, started, wanted).await {
                 match fault {
                     ServerFault::Refused(_) => return Err(fault.into()),
                     fault => {
@@ -83,9 +85,16 @@ impl Pool {
 }
 
 /// INVARIANT I6: what the settings are is not known while they are being changed.
-async fn align(server: &mut Server, wanted: &Rc<Settings>) -> Result<(), ServerFault> {
+async fn align(
+    server: &mut Server,
+    started: &Rc<Settings>,
+    wanted: &Rc<Settings>,
+) -> Result<(), ServerFault> {
     let taint = std::mem::replace(&mut server.taint, Taint::Dirty);
-    let aligned = server.sync_settings(wanted).await;
+    let aligned = match server.start_with(started).await {
+        Ok(()) => server.sync_settings(wanted).await,
+        refused => refused,
+    };
     if matches!(aligned, Ok(()) | Err(ServerFault::Refused(_))) {
         server.taint = taint;
     }

@@ -120,7 +120,8 @@ async fn ask(pool: &Rc<Pool>, startup: StartupSettings) -> Result<Greeting, Acqu
         wanted.set(name, value);
     }
     wanted.set(APPLICATION_NAME, "");
-    let server = pool.bring_into_line(server, &Rc::new(wanted)).await?;
+    let wanted = Rc::new(wanted);
+    let server = pool.bring_into_line(server, &wanted, &wanted).await?;
     let greeting = Greeting {
         parameters: parameters(&server.greeting, &server.settings),
         settings: Rc::clone(&server.settings),

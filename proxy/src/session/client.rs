@@ -16,9 +16,9 @@ use crate::net::flow::Flow;
 use crate::net::stream::ClientStream;
 use crate::pool::counters::{Count, Counters};
 use crate::pool::greeting::Greeting;
-use crate::router::command::Reset;
 use crate::router::holds::Holds;
 use crate::session::replay::Replay;
+use crate::session::resetting::Resetting;
 use crate::session::statement_limit::StatementLimit;
 use crate::session::statements::Statements;
 use crate::wire::buffer::Buffer;
@@ -61,57 +61,6 @@ pub struct Client {
     pub discarding: usize,
     /// Where its work is counted.
     pub counters: Rc<Counters>,
-}
-
-/// Where a RESET stands. A server connection returns to the settings it was started with, a client's session to those
-/// that the client started with: the difference is made good when the reset is over.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Resetting {
-    /// Nothing is being reset.
-    #[default]
-    No,
-    /// The statement was sent.
-    Sent(Reset),
-    /// The server has run it, and will report the values it went back to: the client is told `to` instead of them.
-    Run {
-        /// What the client was told before.
-        from: Rc<Settings>,
-        /// What holds from now on.
-        to: Rc<Settings>,
-    },
-    /// A statement was sent that may take settings back, which ones is not known.
-    Unsure(Unsure),
-    /// It was run, and its ReadyForQuery is withheld until the settings are again those that the client's session goes
-    /// back to.
-    Withheld(Unsure),
-    /// The client was told; the server connection is to be brought into line with these.
-    Due(Rc<Settings>),
-}
-
-/// What there was before a statement that may take settings back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unsure {
-    /// What the client was told before.
-    pub from: Rc<Settings>,
-    /// What holds no more when the statement has succeeded outside of a transaction block.
-    pub frees: Holds,
-}
-
-impl Resetting {
-    /// True while the client waits for a ReadyForQuery that the server has sent.
-    pub fn is_withheld(&self) -> bool {
-        matches!(self, Self::Withheld(_))
-    }
-
-    /// True when nothing else may be sent before the settings are in line again. `is_ready_owed` says whether the
-    /// statement is on its way as a whole.
-    pub fn keeps_back(&self, is_ready_owed: bool) -> bool {
-        match self {
-            Self::No => false,
-            Self::Due(_) | Self::Withheld(_) => true,
-            Self::Sent(_) | Self::Unsure(_) | Self::Run { .. } => is_ready_owed,
-        }
-    }
 }
 
 /// One name on servers that an error may contain.

@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 use crate::backend::dial::{BackendKey, Dialed};
 use crate::backend::server::Server;
 use crate::backend::settings::Settings;
+use crate::backend::start::StartKey;
 use crate::backend::statement::{Interner, StatementLimits};
 use crate::backend::target::{self, Address, Target};
 use crate::net::socket::{Peer, Socket};
@@ -40,6 +41,7 @@ impl Pair {
         let (far, _) = UnixStream::pair()?;
         let address = Address::Unix("/nowhere".into());
         let dialed = Dialed {
+            start_key: StartKey::new(),
             stream: ServerStream::plain(Socket::unix(far)),
             address: address.clone(),
             key: BackendKey { address, pid: 1, secret: vec![0; 4] },

@@ -12,9 +12,10 @@ use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::overdue::Overdue;
 use crate::router::command::Reset;
 use crate::router::holds::Holds;
-use crate::session::client::{Client, Resetting, Unsure};
+use crate::session::client::Client;
 use crate::session::error_words::reworded;
 use crate::session::replay::Replay;
+use crate::session::resetting::{Resetting, Unsure};
 use crate::wire::buffer::Buffer;
 use crate::wire::error_response::{ServerError, error_response, is_changed_shape};
 use crate::wire::greeting::{parameter_status, ready_for_query};
@@ -136,7 +137,9 @@ impl Downstream<'_> {
                 self.client.statements.clear();
                 self.client.statements.drop_unnamed();
                 self.client.holds = Holds::NONE;
-                self.begin_reset(&Reset::All);
+                if !self.server.resets_by_itself() {
+                    self.begin_reset(&Reset::All);
+                }
             }
             Some(b"DEALLOCATE ALL\0") => self.client.statements.clear(),
             Some(b"DEALLOCATE\0") => self.drop_named(),

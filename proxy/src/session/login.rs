@@ -139,7 +139,7 @@ fn settings(startup: &Startup) -> Result<Vec<(String, String)>, OptionsError> {
         }
     }
     // Reports are between a server and the proxy in front of it; another proxy in front of this one asks in vain.
-    settings.retain(|(name, _)| !name.eq_ignore_ascii_case(report::ASK.0));
+    settings.retain(|(name, _)| !report::is_report(&name.to_ascii_lowercase()));
     Ok(settings)
 }
 

@@ -15,9 +15,10 @@ use crate::net::flow::poll_fill;
 use crate::pool::counters::Count;
 use crate::pool::roster::ClientEntry;
 use crate::pool::{Pool, PoolMode};
-use crate::session::client::{Client, Resetting, Unsure};
+use crate::session::client::Client;
 use crate::session::downstream::Downstream;
 use crate::session::meter::Meter;
+use crate::session::resetting::{Resetting, Unsure};
 use crate::session::slot::Slot;
 use crate::session::upstream::{Upstream, UpstreamError, Wish};
 

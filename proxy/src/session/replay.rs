@@ -85,8 +85,7 @@ impl Upstream<'_> {
 
     /// A statement that the server has from another client may have a shape that holds no more.
     pub(super) fn keep_first_use(&mut self, buffer: &Buffer, name: &[u8], named: &Named) {
-        let is_first =
-            named.shape.get() == Shape::Untold && self.server.prepared.touch(named.statement.id);
+        let is_first = named.shape.get() == Shape::Untold && self.server.has(named.statement.id);
         let is_idle = self.server.status() == TransactionStatus::Idle;
         if is_first && is_idle && self.server.outstanding.is_next() {
             self.client.replay = Replay::arm(name, self.server.up.unseen(buffer));

@@ -11,18 +11,18 @@ use std::time::Instant;
 use tokio::time::timeout;
 
 use crate::backend::server::{Server, ServerFault, Taint, Unfinished};
-use crate::backend::settings::Settings;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::overdue::{Overdue, Verdict};
 use crate::pool::roster::Entered;
 use crate::pool::shell::ClientGuard;
 use crate::pool::{AcquireError, Pool, PoolMode, PooledServer};
-use crate::session::client::{Client, Refusal, Resetting, Unsure};
+use crate::session::client::{Client, Refusal};
 use crate::session::downstream::changes_told;
 use crate::session::local;
 use crate::session::meter::Meter;
 use crate::session::relay::{Direction, Relay, RelayEnd};
 use crate::session::request::{self, Request, drop_message, front};
+use crate::session::resetting::{Resetting, Unsure};
 use crate::session::slot::OpenSlot;
 use crate::session::upstream::UpstreamError;
 use crate::wire::error_response::error_response;
@@ -172,9 +172,13 @@ impl Session {
             borrowed => borrowed,
         };
         let Some(mut server) = borrowed else { return Ok(None) };
-        if !Rc::ptr_eq(&server.settings, &self.client.settings) {
+        let client = &self.client;
+        let is_in_line = Rc::ptr_eq(&server.settings, &client.settings)
+            && server.is_started_with(&client.startup_settings);
+        if !is_in_line {
             self.open.slot.queue();
-            let line_up = self.pool.bring_into_line(server, &self.client.settings);
+            let (started, wanted) = (&client.startup_settings, &client.settings);
+            let line_up = self.pool.bring_into_line(server, started, wanted);
             server = Box::pin(line_up).await?;
         }
         if self.open.slot.is_cancelled() {
@@ -287,28 +291,13 @@ impl Session {
         }
         self.client.settings = match std::mem::take(&mut self.client.reset) {
             Resetting::Due(settings) => settings,
-            _ => self.settings_left_on(server),
+            _ => Rc::clone(&server.settings),
         };
         let entry = &self.entered.entry;
         entry.detach(&server.vitals);
         entry.note_settings(&self.client.settings);
         entry.statements.set(self.client.statements.len());
         server.vitals.statements.set(server.prepared.len());
-    }
-
-    /// The settings the client goes on with. What was reset, be it inside a function, goes back to the client's start
-    /// and not to the server connection's.
-    fn settings_left_on(&self, server: &Server) -> Rc<Settings> {
-        let unchanged = Rc::ptr_eq(&server.settings, &self.client.settings);
-        match &server.report {
-            Some(report) if !unchanged => {
-                let start = &self.client.startup_settings;
-                let restored = server.settings.restored(report.settings(), start);
-                let same = restored == *server.settings;
-                if same { Rc::clone(&server.settings) } else { Rc::new(restored) }
-            }
-            _ => Rc::clone(&server.settings),
-        }
     }
 
     /// Answers a request that got no server connection, as a server would have: one error, and ReadyForQuery at the end

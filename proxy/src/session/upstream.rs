@@ -10,10 +10,11 @@ use crate::backend::settings::SEARCH_PATH;
 use crate::backend::statement::{Interner, Statement};
 use crate::pool::PoolMode;
 use crate::pool::counters::Count;
-use crate::router::command::{deallocated, ends_transaction, ends_with_reset_all, reset, resets};
+use crate::router::command::{deallocated, ends_transaction};
 use crate::router::holds::Holds;
 use crate::router::names::name_uses;
-use crate::session::client::{Client, Meaning, Resetting, Unsure, Word};
+use crate::session::client::{Client, Meaning, Word};
+use crate::session::resetting::Resetting;
 use crate::session::statements::Named;
 use crate::wire::buffer::Buffer;
 use crate::wire::frontend::{
@@ -75,7 +76,7 @@ pub struct Upstream<'a> {
 /// One message as far as it was read.
 pub(super) struct Message {
     header: Header,
-    tag: FrontendTag,
+    pub(super) tag: FrontendTag,
     /// Bytes of it in the buffer.
     pub(super) present: usize,
 }
@@ -155,33 +156,6 @@ impl Upstream<'_> {
             && !self.name_uses(query_of(&seen[HEADER_LEN..])).is_empty()
     }
 
-    fn resets(&self, buffer: &Buffer, message: &Message) -> bool {
-        let seen = &self.server.up.unseen(buffer)[..message.present];
-        match (message.tag, self.mode) {
-            (FrontendTag::Query, _) => resets(query_of(&seen[HEADER_LEN..])),
-            (FrontendTag::Bind, PoolMode::Transaction) => {
-                BindHead::read(seen).is_some_and(|head| self.statement_resets(head.statement))
-            }
-            _ => false,
-        }
-    }
-
-    fn statement_resets(&self, name: &[u8]) -> bool {
-        let statements = &self.client.statements;
-        match name {
-            b"" => statements.unnamed().is_some_and(|unnamed| resets(unnamed.query())),
-            _ => statements.get(name).is_some_and(|named| named.resets),
-        }
-    }
-
-    /// Notes that settings may be taken back by what is sent now.
-    fn begin_unsure(&mut self, frees: Holds) {
-        if self.client.reset == Resetting::No {
-            let from = Rc::clone(&self.server.settings);
-            self.client.reset = Resetting::Unsure(Unsure { from, frees });
-        }
-    }
-
     fn pass(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
         match (message.tag, self.mode) {
             (FrontendTag::Query, _) => self.query(buffer, message),
@@ -227,9 +201,7 @@ impl Upstream<'_> {
         let seen = &self.server.up.unseen(buffer)[HEADER_LEN..message.present];
         let sql = seen.strip_suffix(b"\0").unwrap_or(seen);
         let mut uses = Vec::new();
-        if let Some(reset) = reset(sql).filter(|_| self.server.is_at_rest()) {
-            self.client.reset = Resetting::Sent(reset);
-        } else if self.mode == PoolMode::Transaction {
+        if !self.is_reset(sql) && self.mode == PoolMode::Transaction {
             if let Some(name) = deallocated(sql)
                 && !self.server.outstanding.is_in_sequence()
                 && self.client.statements.close(&name)
@@ -243,9 +215,8 @@ impl Upstream<'_> {
             self.client.holds = self.client.holds.with(self.query_holds(sql, message));
             uses = self.name_uses(sql);
         }
-        if self.client.reset == Resetting::No && resets(sql) {
-            let frees = if ends_with_reset_all(sql) { Holds::SETTING } else { Holds::NONE };
-            self.begin_unsure(frees);
+        if self.client.reset == Resetting::No {
+            self.look_for_reset(sql);
         }
         if !uses.is_empty() {
             self.give(buffer, &uses);
@@ -314,6 +285,7 @@ impl Upstream<'_> {
     fn parse_named(&mut self, buffer: &mut Buffer, message: &Message, name: &[u8], named: Named) {
         if let Some(taken) = self.client.statements.get(name) {
             let taken = Rc::clone(&taken.statement);
+            let taken = self.stand_in(taken);
             let meaning = Meaning::Name(name.into());
             self.client.words.push(Word { on_server: taken.name.clone(), meaning });
             return self.parse_again(buffer, message, &taken);
@@ -323,17 +295,25 @@ impl Upstream<'_> {
         }
         let statement = Rc::clone(&named.statement);
         let fails = self.server.has_failed() && !ends_transaction(query_of(&statement.body));
-        if fails && self.server.prepared.touch(statement.id) {
+        if fails && self.server.has(statement.id) {
             return self.parse_again(buffer, message, &statement);
         }
         self.client.counters.add(Count::ClientParses, 1);
         self.client.statements.parse(name, named);
-        if self.server.prepared.touch(statement.id) {
+        if self.server.has(statement.id) {
             return self.answer(buffer, message, LocalReply::ParseComplete);
         }
         self.server.up.skip(buffer, message.present);
         prepare(self.server, &statement, Owed::forward(Expect::Parse(Some(statement.id))));
         self.client.counters.add(Count::ServerParses, 1);
+    }
+
+    /// A statement whose name is taken on the server, or can be in a failed transaction, too.
+    fn stand_in(&mut self, wanted: Rc<Statement>) -> Rc<Statement> {
+        match self.server.has(wanted.id) {
+            true => wanted,
+            false => self.interner.intern(b"ROLLBACK\0\0\0", ""),
+        }
     }
 
     /// The name is taken: the server says so itself (42P05), being sent a name that is taken there too. It says first
@@ -374,9 +354,7 @@ impl Upstream<'_> {
             self.forward(buffer, message);
             return Ok(());
         }
-        if self.statement_resets(head.statement) {
-            self.begin_unsure(Holds::NONE);
-        }
+        self.look_for_prepared_reset(head.statement);
         match self.bound_uses(head.statement) {
             Some(uses) => {
                 self.give(buffer, &uses);

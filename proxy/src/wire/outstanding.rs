@@ -123,6 +123,7 @@ pub struct Outstanding {
     copy_in: CopyIn,
     pipeline: Pipeline,
     sequence: Sequence,
+    sequence_number: u32,
 }
 
 /// Whether the server is inside a sequence of the extended protocol. Its transaction is open, with its portals and
@@ -149,9 +150,17 @@ impl Outstanding {
             expect if expect.ends_with_ready() => Sequence::Ended,
             _ => Sequence::Open,
         };
-        self.ready_len += usize::from(owed.expect.ends_with_ready());
+        let ends = u32::from(owed.expect.ends_with_ready());
+        self.sequence_number = self.sequence_number.wrapping_add(ends);
+        self.ready_len += ends as usize;
         self.queue.push_back(owed);
         true
+    }
+
+    /// Tells what is sent up to one ReadyForQuery from what is sent before and after it: an error makes void what follows
+    /// it there, and nothing else.
+    pub fn sequence_number(&self) -> u32 {
+        self.sequence_number
     }
 
     /// True when a Sync has to come before anything else can.
