@@ -150,3 +150,24 @@ async fn no_client_can_say_what_the_next_one_begins_with() {
     assert_eq!(late.query_value("show taskmaster.start_key").await, "");
     late.send(&message::terminate()).await;
 }
+
+#[tokio::test]
+async fn a_login_waits_a_while_for_the_servers_spelling_and_goes_on_without() {
+    let (database, proxy) = paired().await;
+    let login = harness::proxy::login(&database);
+    let mut holder = proxy.raw(&database).await;
+    let told = async |style: &'static str| {
+        let mut client = RawClient::connect(proxy.port).await;
+        let greeting = client.log_in(&login, &[("DateStyle", style)]).await.expect("a login");
+        let parameter = greeting.parameters.into_iter().find(|(name, _)| name == "DateStyle");
+        parameter.expect("it is reported").1
+    };
+    run(&mut holder, &["begin"]).await;
+    assert_eq!(told("German").await, "German", "all connections are busy for longer");
+    let spelled = async {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        run(&mut holder, &["commit"]).await;
+    };
+    let (style, ()) = tokio::join!(told("German"), spelled);
+    assert_eq!(style, "German, DMY");
+}

@@ -5,8 +5,10 @@
 
 use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::time::Duration;
 
 use lru::LruCache;
+use tokio::time::timeout;
 
 use crate::backend::server::Server;
 use crate::backend::settings::Settings;
@@ -18,6 +20,9 @@ const GREETINGS_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero
 
 /// `NAMEDATALEN - 1`, to which PostgreSQL cuts an application name.
 const APPLICATION_NAME_LEN_MAX: usize = 63;
+
+/// How long a login waits for a busy server to say how it spells what the client is told.
+const SPELLING_PATIENCE: Duration = Duration::from_secs(1);
 
 const APPLICATION_NAME: &str = "application_name";
 
@@ -91,14 +96,31 @@ pub async fn greet(
     let name = take_application_name(&mut startup);
     keep_last(&mut startup);
     let known = pool.greetings.borrow_mut().get(&mut startup);
-    let greeting = match known.or_else(|| assume(pool, &startup)) {
+    let greeting = match known {
         Some(greeting) => greeting,
-        None => ask(pool, startup).await?,
+        None => match assume(pool, &startup) {
+            None => ask(pool, startup).await?,
+            Some(assumed) if !assumed.tells_any_of(&startup) => assumed,
+            Some(assumed) => match timeout(SPELLING_PATIENCE, ask(pool, startup)).await {
+                Ok(Ok(greeting)) => greeting,
+                Ok(Err(AcquireError::Server(fault))) => return Err(fault.into()),
+                Ok(Err(_)) | Err(_) => assumed,
+            },
+        },
     };
     Ok(named(pool, greeting, name))
 }
 
-/// While all server connections are busy a login does not wait for one: the settings are taken as they were asked for,
+impl Greeting {
+    /// True when the client is told one of these settings, which a server may spell otherwise.
+    fn tells_any_of(&self, startup: &StartupSettings) -> bool {
+        let is_told =
+            |name: &str| self.parameters.iter().any(|(told, _)| told.eq_ignore_ascii_case(name));
+        startup.iter().any(|(name, _)| is_told(name))
+    }
+}
+
+/// While all server connections are busy a login does not wait for one, or not for long: the settings are taken as they were asked for,
 /// and a server judges them when the first request gets it.
 fn assume(pool: &Rc<Pool>, startup: &StartupSettings) -> Option<Greeting> {
     if !pool.is_saturated() {
