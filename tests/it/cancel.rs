@@ -68,8 +68,11 @@ async fn a_cancel_request_that_a_server_drops_because_it_has_not_read_the_query_
     let greeting = client.log_in(&harness::proxy::login(&database), &[]).await.unwrap();
     let pid = client.query_value("select pg_backend_pid()").await.parse().unwrap();
     let signal = |signal| kill(Pid::from_raw(pid), signal).unwrap();
+    let console = proxy.connect(&harness::Cluster::shared().await.named("pgbouncer")).await;
     signal(Signal::SIGSTOP);
     client.send(&message::query(SLEEP)).await;
+    let is_sent = async || pools(&console, &database.name, "sv_active").await == "1";
+    wait::until("the proxy has sent it", is_sent).await;
     let request = [&16_u32.to_be_bytes()[..], &80_877_102_u32.to_be_bytes(), &greeting.key];
     let mut canceller = RawClient::connect(proxy.port).await;
     canceller.send(&request.concat()).await;
@@ -199,10 +202,15 @@ async fn a_client_that_leaves_while_waiting_for_an_answer_frees_the_connection()
 
 /// How many clients wait for a server connection, as the console shows it.
 async fn waiting(console: &Client, database: &str) -> String {
+    pools(console, database, "cl_waiting").await
+}
+
+/// A column of SHOW POOLS.
+async fn pools(console: &Client, database: &str, column: &str) -> String {
     let rows = console.simple_query("show pools").await.unwrap();
     let row = rows.iter().find_map(|message| match message {
         tokio_postgres::SimpleQueryMessage::Row(row) if row.get("database") == Some(database) => {
-            row.get("cl_waiting").map(str::to_owned)
+            row.get(column).map(str::to_owned)
         }
         _ => None,
     });

@@ -5,9 +5,7 @@
 
 use harness::message::{self, Message};
 use harness::raw::RawClient;
-use harness::{Database, proxy};
-
-use crate::support::proxied;
+use harness::{Cluster, Database, Proxy, proxy};
 
 /// What a client sends, and the tag of the message that ends the answer to it.
 pub(crate) type Turn = (Vec<u8>, u8);
@@ -33,14 +31,25 @@ async fn converse(client: &mut RawClient, turns: &[Turn]) -> Vec<Message> {
 /// Runs the conversation on two empty databases, directly and through the proxy with one server
 /// connection, and compares every message byte for byte.
 pub(crate) async fn assert_same(turns: &[Turn]) -> Vec<Message> {
-    let (cluster, proxied_database, proxy) = proxied(|config| {
+    let cluster = Cluster::shared().await;
+    compare(turns, [cluster.create_database().await, cluster.create_database().await]).await
+}
+
+/// The same on two databases with the extension, whose sessions report to the proxy.
+pub(crate) async fn assert_same_where_sessions_report(turns: &[Turn]) -> Vec<Message> {
+    let cluster = Cluster::shared().await;
+    compare(turns, [cluster.database().await, cluster.database().await]).await
+}
+
+async fn compare(turns: &[Turn], databases: [Database<'_>; 2]) -> Vec<Message> {
+    let cluster = Cluster::shared().await;
+    let proxy = Proxy::start(cluster, |config| {
         config.set("pool.min", 1).set("pool.max", 1);
     })
     .await;
-    let direct_database: Database<'_> = cluster.create_database().await;
-    let mut direct = RawClient::login(cluster.port, &proxy::login(&direct_database)).await;
+    let mut direct = RawClient::login(cluster.port, &proxy::login(&databases[0])).await;
     let expected = converse(&mut direct, turns).await;
-    let mut client = proxy.raw(&proxied_database).await;
+    let mut client = proxy.raw(&databases[1]).await;
     let answers = converse(&mut client, turns).await;
     assert_eq!(answers, expected);
     assert_eq!(client.query_value("select 'in step'").await, "in step");

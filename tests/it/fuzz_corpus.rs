@@ -49,7 +49,6 @@ fn the_corpus_of_the_login() {
 }
 
 #[test]
-#[ignore = "a DEALLOCATE ALL whose reply is not awaited: Bind succeeds where PostgreSQL says 26000"]
 fn the_corpus_of_the_relay() {
     replay("relay", relay::run);
 }

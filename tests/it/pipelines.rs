@@ -2,7 +2,7 @@
 
 use harness::message;
 
-use crate::conversation::{Turn, assert_same, simple, turn};
+use crate::conversation::{Turn, assert_same, assert_same_where_sessions_report, simple, turn};
 
 fn run(sql: &str) -> Vec<u8> {
     [message::parse("", sql), message::bind("", &[]), message::execute("", 0)].concat()
@@ -145,4 +145,27 @@ async fn a_statement_whose_preparation_an_error_made_void_is_there_for_the_next_
     turns.extend(answered_by(6, pipeline.concat()));
     let answers = assert_same(&turns).await;
     assert_eq!(answers.iter().filter(|answer| answer.tag == b'E').count(), 3);
+    assert_same_where_sessions_report(&turns).await;
+}
+
+#[tokio::test]
+async fn what_follows_a_statement_that_drops_all_names_does_not_find_them() {
+    let look = [message::bind("s", &[]), message::execute("", 0), message::sync()].concat();
+    let parse = |sql: &str| [message::parse("s", sql), message::sync()].concat();
+    let prepared = |sql: &str| [run(sql), message::sync()].concat();
+    for drops in ["deallocate all", "discard all", "deallocate prepare all; select 1"] {
+        let mut turns = vec![];
+        let mut pipeline = vec![parse("select 1"), look.clone(), message::query(drops)];
+        pipeline.extend([look.clone(), parse("select 2"), look.clone(), message::query(drops)]);
+        pipeline.extend([parse("select 3"), look.clone()]);
+        turns.extend(answered_by(9, pipeline.concat()));
+        turns.push((look.clone(), b'Z'));
+        if !drops.contains(';') {
+            let pipeline = [prepared(drops), look.clone(), parse("select 4"), look.clone()];
+            turns.extend(answered_by(4, pipeline.concat()));
+        }
+        turns.push((look.clone(), b'Z'));
+        assert_same(&turns).await;
+        assert_same_where_sessions_report(&turns).await;
+    }
 }

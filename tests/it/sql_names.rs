@@ -2,7 +2,7 @@
 
 use harness::message;
 
-use crate::conversation::{assert_same, simple, turn};
+use crate::conversation::{assert_same, assert_same_where_sessions_report, simple, turn};
 
 fn parsed(name: &str, sql: &str) -> crate::conversation::Turn {
     turn(&[message::parse(name, sql), message::sync()])
@@ -144,4 +144,35 @@ async fn the_catalog_of_prepared_statements_is_the_clients_own() {
         simple(look),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn the_catalog_of_prepared_statements_can_be_read_where_they_mean_nothing() {
+    let catalog = "select count(*) from pg_prepared_statements where from_sql";
+    let turns = [
+        simple("create table hidden (i int)"),
+        parsed("one", "select i from hidden"),
+        parsed("all", catalog),
+        simple("set role pg_monitor"),
+        // The names of this step are in the middle of a sequence, so an error in them would be the client's.
+        turn(&[
+            message::describe(b'S', "all"),
+            message::bind("all", &[]),
+            message::execute("", 0),
+            message::sync(),
+        ]),
+        simple(catalog),
+        simple("reset role"),
+        simple("set search_path = pg_catalog"),
+        turn(&[
+            message::parse("", catalog),
+            message::bind("", &[]),
+            message::execute("", 0),
+            message::sync(),
+        ]),
+        simple("reset search_path"),
+        turn(&[message::bind("one", &[]), message::execute("", 0), message::sync()]),
+    ];
+    assert_same(&turns).await;
+    assert_same_where_sessions_report(&turns).await;
 }

@@ -164,10 +164,17 @@ async fn a_login_waits_a_while_for_the_servers_spelling_and_goes_on_without() {
     };
     run(&mut holder, &["begin"]).await;
     assert_eq!(told("German").await, "German", "all connections are busy for longer");
-    let spelled = async {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        run(&mut holder, &["commit"]).await;
-    };
-    let (style, ()) = tokio::join!(told("German"), spelled);
-    assert_eq!(style, "German, DMY");
+    // On a machine that is busy with other things the holder may be late, but not each time.
+    for _ in 0..20 {
+        let commit = async {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            run(&mut holder, &["commit"]).await;
+        };
+        let (style, ()) = tokio::join!(told("German"), commit);
+        if style == "German, DMY" {
+            return;
+        }
+        run(&mut holder, &["begin"]).await;
+    }
+    panic!("no login has waited");
 }

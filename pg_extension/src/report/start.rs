@@ -119,7 +119,8 @@ pub(super) fn begin(settings: &BTreeMap<String, String>) {
     transaction::touched();
 }
 
-/// What the connection began with, as far as it is not remembered. A setting with a dot that nobody has set is made by setting it, and cannot be unmade: it is empty then.
+/// What RESET would go back to now. A setting with a dot that nobody has set is made by setting it, and cannot be unmade:
+/// it is empty then.
 fn original(name: &str) -> CString {
     let Ok(c_name) = CString::new(name) else { return CString::default() };
     // SAFETY: the texts end with a zero byte and are copied before the server is called again.

@@ -137,8 +137,7 @@ impl Server {
 
     /// What the session has gone back to by DISCARD ALL.
     pub fn discarded(&mut self) {
-        let start = self.start.as_mut();
-        let given = start.and_then(|start| start.given().map(Rc::clone));
+        let given = self.start.as_ref().and_then(|start| start.given().map(Rc::clone));
         self.settings = given.unwrap_or_else(|| Rc::clone(&self.defaults));
     }
 }

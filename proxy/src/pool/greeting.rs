@@ -120,8 +120,8 @@ impl Greeting {
     }
 }
 
-/// While all server connections are busy a login does not wait for one, or not for long: the settings are taken as they were asked for,
-/// and a server judges them when the first request gets it.
+/// While all server connections are busy a login does not wait for one, or not for long: the settings are taken as they
+/// were asked for, and a server judges them when the first request gets it.
 fn assume(pool: &Rc<Pool>, startup: &StartupSettings) -> Option<Greeting> {
     if !pool.is_saturated() {
         return None;

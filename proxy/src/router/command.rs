@@ -84,7 +84,7 @@ pub fn ends_transaction(sql: &[u8]) -> bool {
 
 /// A quick no for nearly all statements: false when the first word begins with none of these three letters. What begins
 /// with a comment, or with anything else that is no letter, may begin with any word.
-fn may_begin_with(statement: &[u8], starts: &[&[u8; 3]]) -> bool {
+pub(super) fn may_begin_with(statement: &[u8], starts: &[&[u8; 3]]) -> bool {
     let statement = statement.trim_ascii_start();
     match statement.first_chunk::<3>() {
         Some(first) if first[0].is_ascii_alphabetic() => {

@@ -4,7 +4,8 @@
 
 use memchr::memmem;
 
-use crate::router::holds::Words;
+use crate::router::command::may_begin_with;
+use crate::router::holds::{Words, statements};
 
 /// What a text does with the names of prepared statements.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +14,18 @@ pub enum NameUse {
     Look(Box<[u8]>),
     /// DEALLOCATE gives it up.
     Drop(Box<[u8]>),
+    /// DEALLOCATE ALL and DISCARD ALL give up all.
+    DropAll,
     /// `pg_prepared_statements` lists all.
     List,
+}
+
+/// True when a text of one or more statements gives up all names. A quick no for nearly all texts.
+pub fn drops_all(sql: &[u8]) -> bool {
+    let may_drop = |statement: &[u8]| may_begin_with(statement, &[b"dea", b"dis"]);
+    statements(sql).any(|statement| {
+        may_drop(statement) && matches!(name_use(statement), Some(NameUse::DropAll))
+    })
 }
 
 /// All such uses in a text of one or more statements, in their order. Most texts have none, and then nothing is allocated.
@@ -43,11 +54,18 @@ fn name_use(statement: &[u8]) -> Option<NameUse> {
             let second = words.next().unwrap_or_default();
             let is_filler =
                 second.eq_ignore_ascii_case(b"PREPARE") && words.clone().next().is_some();
-            let name = identifier(if is_filler { words.rest() } else { rest })?;
-            (*name != *b"all").then_some(NameUse::Drop(name))
+            let name = if is_filler { words.rest() } else { rest };
+            Some(if is_all(name) { NameUse::DropAll } else { NameUse::Drop(identifier(name)?) })
         }
+        b'D' if is("DISCARD") => is_all(words.rest()).then_some(NameUse::DropAll),
         _ => None,
     }
+}
+
+/// The keyword, which is no name unless it is in quotes.
+fn is_all(text: &[u8]) -> bool {
+    Words::new(text).next().is_some_and(|word| word.eq_ignore_ascii_case(b"ALL"))
+        && !text.trim_ascii_start().starts_with(b"\"")
 }
 
 /// EXPLAIN ... EXECUTE and CREATE TABLE ... AS EXECUTE.
@@ -103,8 +121,22 @@ mod tests {
             ("deallocate prepare A;", vec![dropped("a")]),
             ("deallocate prepare", vec![dropped("prepare")]),
             ("table pg_prepared_statements", vec![NameUse::List]),
+            ("deallocate \"all\"", vec![dropped("all")]),
+            ("deallocate all", vec![NameUse::DropAll]),
+            ("Deallocate prepare ALL;", vec![NameUse::DropAll]),
+            ("deallocate a; discard all", vec![dropped("a"), NameUse::DropAll]),
         ] {
             assert_eq!(name_uses(sql.as_bytes()), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_gives_up_all_names_is_found_at_once() {
+        for sql in ["deallocate all", "/* a */ discard all", "select 1; DISCARD ALL"] {
+            assert!(drops_all(sql.as_bytes()), "{sql}");
+        }
+        for sql in ["", "select 'discard all'", "discard temp", "deallocate a", "dis"] {
+            assert!(!drops_all(sql.as_bytes()), "{sql}");
         }
     }
 
@@ -113,7 +145,7 @@ mod tests {
         for sql in [
             "",
             "select 1",
-            "deallocate all",
+            "discard plans",
             "create table t (a int)",
             "explain select 1",
             "execute",

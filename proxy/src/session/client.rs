@@ -51,8 +51,8 @@ pub struct Client {
     pub reset: Resetting,
     /// What certain names in errors of the server mean, until no reply is owed any more.
     pub words: Vec<Word>,
-    /// Names in DEALLOCATE statements that the server is to run, until no reply is owed any more.
-    pub dropping: VecDeque<Box<[u8]>>,
+    /// What statements give up that the server is to run, until no reply is owed any more.
+    pub dropping: VecDeque<Dropping>,
     /// What is sent again should a statement's shape have changed.
     pub replay: Replay,
     /// What the proxy does with requests that it did not pass to a server.
@@ -61,6 +61,15 @@ pub struct Client {
     pub discarding: usize,
     /// Where its work is counted.
     pub counters: Rc<Counters>,
+}
+
+/// What a statement gives up that the server is to run.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Dropping {
+    /// This name.
+    Name(Box<[u8]>),
+    /// All names, and the proxy knows only from the reply that it was run.
+    All,
 }
 
 /// One name on servers that an error may contain.

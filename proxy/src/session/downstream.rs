@@ -12,7 +12,7 @@ use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::overdue::Overdue;
 use crate::router::command::Reset;
 use crate::router::holds::Holds;
-use crate::session::client::Client;
+use crate::session::client::{Client, Dropping};
 use crate::session::error_words::reworded;
 use crate::session::replay::Replay;
 use crate::session::resetting::{Resetting, Unsure};
@@ -137,11 +137,15 @@ impl Downstream<'_> {
                 self.client.statements.clear();
                 self.client.statements.drop_unnamed();
                 self.client.holds = Holds::NONE;
+                self.take_dropping(|dropping| *dropping == Dropping::All);
                 if !self.server.resets_by_itself() {
                     self.begin_reset(&Reset::All);
                 }
             }
-            Some(b"DEALLOCATE ALL\0") => self.client.statements.clear(),
+            Some(b"DEALLOCATE ALL\0") => {
+                self.client.statements.clear();
+                self.take_dropping(|dropping| *dropping == Dropping::All);
+            }
             Some(b"DEALLOCATE\0") => self.drop_named(),
             Some(b"RESET\0") => {
                 if let Resetting::Sent(reset) = self.client.reset.clone() {
@@ -154,9 +158,16 @@ impl Downstream<'_> {
 
     /// The server has run a DEALLOCATE of a name.
     fn drop_named(&mut self) {
-        if let Some(name) = self.client.dropping.pop_front() {
+        let is_name = |dropping: &Dropping| matches!(dropping, Dropping::Name(_));
+        if let Some(Dropping::Name(name)) = self.take_dropping(is_name) {
             self.client.statements.forget(&name);
         }
+    }
+
+    /// The first of this kind that has now been run.
+    fn take_dropping(&mut self, is_it: impl Fn(&Dropping) -> bool) -> Option<Dropping> {
+        let index = self.client.dropping.iter().position(is_it)?;
+        self.client.dropping.remove(index)
     }
 
     /// The server connection has gone back to its own start: what the client's session goes back to is another matter.

@@ -5,9 +5,11 @@
 
 use std::rc::Rc;
 
+use crate::backend::settings::SEARCH_PATH;
 use crate::backend::statement::Statement;
 use crate::router::holds::Holds;
-use crate::router::names::{NameUse, name_uses};
+use crate::router::names::{NameUse, drops_all, name_uses};
+use crate::session::client::Dropping;
 use crate::session::upstream::Upstream;
 use crate::wire::buffer::Buffer;
 use crate::wire::frontend::{SYNC, write_parse, write_subject};
@@ -27,11 +29,14 @@ impl Upstream<'_> {
     /// What a text does with names of statements, when there are any that it could mean.
     pub(super) fn name_uses(&self, sql: &[u8]) -> Vec<NameUse> {
         let is_none = self.client.statements.is_empty() && self.server.prepared.is_empty();
-        if is_none { Vec::new() } else { name_uses(sql) }
+        if is_none && !drops_all(sql) { Vec::new() } else { name_uses(sql) }
     }
 
     /// Gives the server what a text uses that is sent next.
     pub(super) fn give(&mut self, buffer: &mut Buffer, uses: &[NameUse]) {
+        if uses.contains(&NameUse::DropAll) {
+            self.client.dropping.push_back(Dropping::All);
+        }
         let failed = self.server.status() == TransactionStatus::Failed;
         if failed || self.server.outstanding.is_skipping() {
             return;
@@ -43,9 +48,10 @@ impl Upstream<'_> {
                 NameUse::Look(name) => self.give_named(buffer, name, ending),
                 NameUse::Drop(name) => {
                     self.give_named(buffer, name, ending);
-                    self.client.dropping.push_back(name.clone());
+                    self.client.dropping.push_back(Dropping::Name(name.clone()));
                 }
                 NameUse::List => self.give_all(buffer, ending),
+                NameUse::DropAll => {}
             }
         }
     }
@@ -57,7 +63,7 @@ impl Upstream<'_> {
     }
 
     /// The client's statements in place of the shared ones. Inside a transaction block an error would not be the client's,
-    /// so only those are given that a server is known to accept.
+    /// so only those are given that the server is known to accept.
     fn give_all(&mut self, buffer: &mut Buffer, ending: Ending) {
         while let Some(shared) = self.server.prepared.begin_closing() {
             self.server.outstanding.push(Owed::swallow(Expect::Close(Some(shared.id))));
@@ -65,14 +71,20 @@ impl Upstream<'_> {
         }
         let is_alone = ending == Ending::Sync && self.server.status() == TransactionStatus::Idle;
         for (name, statement) in self.client.statements.all() {
-            let proven = self.interner.proven(&statement.body, &statement.search_path);
-            if is_alone || proven.is_some_and(|proven| Rc::ptr_eq(&proven, &statement)) {
+            if is_alone || self.is_accepted(&statement) {
                 self.give_one(buffer, &name, &statement, ending);
             }
         }
         if ending == Ending::Sync {
             self.sync(buffer);
         }
+    }
+
+    /// True when a server has accepted the statement, and this one looks its names up in the same way.
+    fn is_accepted(&self, statement: &Rc<Statement>) -> bool {
+        let path = self.server.settings.get(SEARCH_PATH).unwrap_or_default();
+        let proven = self.interner.proven(&statement.body, path);
+        proven.is_some_and(|proven| Rc::ptr_eq(&proven, statement)) && !self.holds(Holds::ROLE)
     }
 
     /// Whatever had the name before gives way: an earlier text of the client's.
@@ -121,8 +133,13 @@ impl Upstream<'_> {
 
     /// True when SQL has given names to statements on this server connection: one of them may be taken.
     pub(super) fn holds_names(&self) -> bool {
+        self.holds(Holds::PREPARE)
+    }
+
+    /// True when this is what keeps the server connection for the client, or among it.
+    fn holds(&self, reason: Holds) -> bool {
         let reported = self.server.reasons();
-        self.client.holds.includes(Holds::PREPARE)
-            || !reported.is_empty() && Holds::named(reported).includes(Holds::PREPARE)
+        self.client.holds.includes(reason)
+            || !reported.is_empty() && Holds::named(reported).includes(reason)
     }
 }

@@ -39,7 +39,7 @@ const PEER_BITS: u32 = 5;
 pub type PeerId = u8;
 
 /// For how long a server may not have read a request that it was sent.
-const NEW_FOR: Duration = Duration::from_secs(1);
+const NEW_FOR: Duration = Duration::from_secs(2);
 /// When a cancel request that had no effect is sent again.
 const CANCEL_AGAIN_AFTER: Duration = Duration::from_millis(500);
 

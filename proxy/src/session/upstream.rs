@@ -13,7 +13,7 @@ use crate::pool::counters::Count;
 use crate::router::command::{deallocated, ends_transaction};
 use crate::router::holds::Holds;
 use crate::router::names::name_uses;
-use crate::session::client::{Client, Meaning, Word};
+use crate::session::client::{Client, Dropping, Meaning, Word};
 use crate::session::resetting::Resetting;
 use crate::session::statements::Named;
 use crate::wire::buffer::Buffer;
@@ -141,12 +141,14 @@ impl Upstream<'_> {
 
     /// What follows a RESET must meet the settings that the client's session goes back to; and a RESET is sent when
     /// nothing is unanswered, so that its ReadyForQuery is known. So is SQL that needs the client's own names, and what
-    /// follows a sequence that may have to be sent again. What follows a cancelled query must not be hit too.
+    /// follows a sequence that may have to be sent again, and what follows a statement that drops all names. What follows a
+    /// cancelled query must not be hit too.
     fn keeps_back(&self, buffer: &Buffer, message: &Message) -> bool {
         let is_ready_owed = self.server.outstanding.is_ready_owed();
         let may_be_hit = self.server.awaits_cancel() || self.client.reset.keeps_back(is_ready_owed);
         let keeps = || self.resets(buffer, message) || self.asks_by_name(buffer, message);
-        may_be_hit || is_ready_owed && (!self.client.replay.is_no() || keeps())
+        let forgets = self.client.dropping.contains(&Dropping::All);
+        may_be_hit || is_ready_owed && (forgets || !self.client.replay.is_no() || keeps())
     }
 
     fn asks_by_name(&self, buffer: &Buffer, message: &Message) -> bool {
