@@ -21,6 +21,7 @@ pub mod slot;
 pub mod startup;
 pub mod statement_limit;
 pub mod statements;
+mod undecided;
 pub mod upstream;
 
 #[cfg(test)]

@@ -149,6 +149,22 @@ async fn a_statement_whose_preparation_an_error_made_void_is_there_for_the_next_
 }
 
 #[tokio::test]
+async fn a_name_whose_preparation_is_refused_is_free_for_the_next_sequence() {
+    let look = [message::bind("s", &[]), message::execute("", 0), message::sync()].concat();
+    let parse = |sql: &str| [message::parse("s", sql), message::sync()].concat();
+    let close =
+        [message::bind("missing", &[]), message::close(b'S', "s"), message::sync()].concat();
+    let mut turns = vec![simple("begin"), simple("select 1/0")];
+    let pipeline = [parse("select 1"), look.clone(), parse("rollback"), look.clone(), close];
+    turns.extend(answered_by(5, pipeline.concat()));
+    let close = [message::close(b'S', "s"), message::sync()].concat();
+    let pipeline = [close, parse("select nothing"), look.clone(), parse("select 2"), look];
+    turns.extend(answered_by(5, pipeline.concat()));
+    assert_same(&turns).await;
+    assert_same_where_sessions_report(&turns).await;
+}
+
+#[tokio::test]
 async fn what_follows_a_statement_that_drops_all_names_does_not_find_them() {
     let look = [message::bind("s", &[]), message::execute("", 0), message::sync()].concat();
     let parse = |sql: &str| [message::parse("s", sql), message::sync()].concat();

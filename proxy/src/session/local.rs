@@ -16,6 +16,9 @@ use crate::wire::greeting::ready_for_query;
 use crate::wire::header::{HEADER_LEN, Header};
 use crate::wire::tag::{FrontendTag, TransactionStatus};
 
+/// The sequence that a change belongs to which is settled at once: any number does.
+const SETTLED: u32 = 0;
+
 /// What one message changes.
 enum Change {
     Parse(Box<[u8]>, Named),
@@ -92,20 +95,20 @@ fn apply(client: &mut Client, change: Change) -> &'static [u8] {
     let statements = &mut client.statements;
     match change {
         Change::Parse(name, named) => {
-            statements.parse(&name, named);
+            statements.parse(&name, named, SETTLED);
             statements.settle();
             client.counters.add(Count::ClientParses, 1);
             &PARSE_COMPLETE
         }
         Change::Close(name) => {
-            if statements.close(&name) {
+            if statements.close(&name, SETTLED) {
                 statements.settle();
             }
             &CLOSE_COMPLETE
         }
         Change::CloseNothing => &CLOSE_COMPLETE,
         Change::Deallocate(name) => {
-            if statements.close(&name) {
+            if statements.close(&name, SETTLED) {
                 statements.settle();
             }
             DEALLOCATE_COMPLETE

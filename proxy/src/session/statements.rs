@@ -16,6 +16,9 @@ use crate::router::names::NameUse;
 use crate::session::statement_limit::StatementLimit;
 use crate::wire::frontend::query_of;
 
+/// Changes that are looked through for a name. A client with more of them on their way waits for their replies.
+const CHANGES_SEEN_MAX: usize = 64;
+
 /// One name of the client.
 #[derive(Clone, Debug)]
 pub struct Named {
@@ -76,13 +79,20 @@ pub struct Statements(Option<Box<Kept>>);
 struct Kept {
     /// The hash is fast and seeded at random: these are looked up for each Bind, and the names are the client's.
     names: HashMap<Box<[u8]>, Named, RandomState>,
-    pending: VecDeque<Pending>,
+    pending: VecDeque<Change>,
     unnamed: Option<Unnamed>,
     /// Bytes that the named statements take, about.
     bytes: usize,
 }
 
 /// A change that an error in the pipeline makes void; in the order of the requests.
+#[derive(Debug)]
+struct Change {
+    /// That of the sequence it belongs to ([`Outstanding::sequence_number`](crate::wire::outstanding::Outstanding)).
+    sequence_number: u32,
+    kind: Pending,
+}
+
 #[derive(Debug)]
 enum Pending {
     Parse(Box<[u8]>),
@@ -145,11 +155,12 @@ impl Statements {
         is_over.then_some(StatementLimit::ClientBytes(limits.client_bytes))
     }
 
-    /// A Parse of this name is on its way.
-    pub fn parse(&mut self, name: &[u8], named: Named) {
+    /// A Parse of this name is on its way, in the sequence of this number.
+    pub fn parse(&mut self, name: &[u8], named: Named, sequence_number: u32) {
         let kept = self.kept();
         kept.insert(name.into(), named);
-        kept.pending.push_back(Pending::Parse(name.into()));
+        let kind = Pending::Parse(name.into());
+        kept.pending.push_back(Change { sequence_number, kind });
     }
 
     /// All names, each with its statement.
@@ -161,7 +172,7 @@ impl Statements {
     /// A name that stands for the statement of this name on servers, or did until a moment ago.
     pub fn name_of(&self, on_server: &[u8]) -> Option<&[u8]> {
         let kept = self.0.as_ref()?;
-        let closing = kept.pending.iter().filter_map(|pending| match pending {
+        let closing = kept.pending.iter().filter_map(|change| match &change.kind {
             Pending::Close(name, named) => Some((name, named)),
             Pending::Parse(_) => None,
         });
@@ -191,12 +202,29 @@ impl Statements {
         }
     }
 
-    /// A Close of this name is on its way. False when the client has no such name.
-    pub fn close(&mut self, name: &[u8]) -> bool {
+    /// A Close of this name is on its way, in the sequence of this number. False when the client has no such name.
+    pub fn close(&mut self, name: &[u8], sequence_number: u32) -> bool {
         let Some(kept) = &mut self.0 else { return false };
         let Some((name, named)) = kept.remove(name) else { return false };
-        kept.pending.push_back(Pending::Close(name, named));
+        let kind = Pending::Close(name, named);
+        kept.pending.push_back(Change { sequence_number, kind });
         true
+    }
+
+    /// True while the reply to another sequence than this one decides what the name stands for, or whether it is free.
+    pub fn is_undecided(&self, name: &[u8], sequence_number: u32) -> bool {
+        let mut earlier = self.earlier(sequence_number).take(CHANGES_SEEN_MAX + 1).enumerate();
+        earlier.any(|(index, change)| index == CHANGES_SEEN_MAX || change.kind.name() == name)
+    }
+
+    /// True while the reply to another sequence than this one decides about any name.
+    pub fn is_any_undecided(&self, sequence_number: u32) -> bool {
+        self.earlier(sequence_number).next().is_some()
+    }
+
+    fn earlier(&self, sequence_number: u32) -> impl Iterator<Item = &Change> {
+        let pending = self.0.iter().flat_map(|kept| &kept.pending);
+        pending.take_while(move |change| change.sequence_number != sequence_number)
     }
 
     /// The oldest change on its way has happened.
@@ -211,11 +239,13 @@ impl Statements {
         let Some(kept) = &mut self.0 else { return };
         let Some(change) = kept.pending.pop_front() else { return };
         // A later change of the same name stands; should it be undone too, what comes back is what was before both.
-        if let Some(later) = kept.pending.iter_mut().find(|later| later.name() == change.name()) {
-            *later = change;
+        let kind = change.kind;
+        let mut later = kept.pending.iter_mut().map(|change| &mut change.kind);
+        if let Some(later) = later.find(|later| later.name() == kind.name()) {
+            *later = kind;
             return;
         }
-        match change {
+        match kind {
             Pending::Parse(name) => drop(kept.remove(&name)),
             Pending::Close(name, named) => kept.insert(name, named),
         }
@@ -276,16 +306,16 @@ mod tests {
     #[test]
     fn changes_made_void_are_undone_in_order() {
         let (mut interner, mut statements) = (Interner::default(), Statements::default());
-        statements.parse(b"a", named(&mut interner, b"select 1\0\0\0"));
+        statements.parse(b"a", named(&mut interner, b"select 1\0\0\0"), 0);
         statements.settle();
-        assert!(statements.close(b"a"));
-        statements.parse(b"b", named(&mut interner, b"select 2\0\0\0"));
+        assert!(statements.close(b"a", 0));
+        statements.parse(b"b", named(&mut interner, b"select 2\0\0\0"), 0);
         assert!(statements.get(b"a").is_none());
         statements.revert();
         statements.revert();
         assert!(statements.get(b"a").is_some());
         assert!(statements.get(b"b").is_none());
-        assert!(!statements.close(b"b"));
+        assert!(!statements.close(b"b", 0));
     }
 
     #[test]
@@ -293,15 +323,15 @@ mod tests {
         let (mut interner, mut statements) = (Interner::default(), Statements::default());
         let first = named(&mut interner, b"select 1\0\0\0");
         let text = first.statement.body.clone();
-        statements.parse(b"a", first);
+        statements.parse(b"a", first, 0);
         statements.settle();
-        assert!(statements.close(b"a"));
-        statements.parse(b"a", named(&mut interner, b"select 2\0\0\0"));
+        assert!(statements.close(b"a", 0));
+        statements.parse(b"a", named(&mut interner, b"select 2\0\0\0"), 0);
         statements.revert();
         statements.revert();
         assert_eq!(statements.get(b"a").map(|named| named.statement.body.clone()), Some(text));
-        statements.parse(b"b", named(&mut interner, b"select 3\0\0\0"));
-        assert!(statements.close(b"b"));
+        statements.parse(b"b", named(&mut interner, b"select 3\0\0\0"), 0);
+        assert!(statements.close(b"b", 0));
         statements.revert();
         statements.revert();
         assert!(statements.get(b"b").is_none());
@@ -312,11 +342,11 @@ mod tests {
         let (mut interner, mut statements) = (Interner::default(), Statements::default());
         interner.limits.client_len = 2;
         interner.limits.client_bytes = 30;
-        statements.parse(b"a", named(&mut interner, &[b'a'; 20]));
+        statements.parse(b"a", named(&mut interner, &[b'a'; 20]), 0);
         let exceeded = statements.exceeded(&mut interner, &[b'b'; 20], "");
         assert_eq!(exceeded, Some(StatementLimit::ClientBytes(30)));
         assert_eq!(statements.exceeded(&mut interner, &[b'b'; 9], ""), None);
-        statements.parse(b"b", named(&mut interner, &[b'b'; 1]));
+        statements.parse(b"b", named(&mut interner, &[b'b'; 1]), 0);
         let exceeded = statements.exceeded(&mut interner, b"c", "");
         assert_eq!(exceeded, Some(StatementLimit::ClientLen(2)));
         statements.revert();
@@ -328,12 +358,39 @@ mod tests {
         let (mut interner, mut statements) = (Interner::default(), Statements::default());
         let first = named(&mut interner, b"select 1\0\0\0");
         let on_server = first.statement.name.clone();
-        statements.parse(b"a", first);
+        statements.parse(b"a", first, 0);
         statements.settle();
         assert_eq!(statements.name_of(&on_server), Some(&b"a"[..]));
-        statements.close(b"a");
+        statements.close(b"a", 0);
         assert_eq!(statements.name_of(&on_server), Some(&b"a"[..]));
         statements.settle();
         assert_eq!(statements.name_of(&on_server), None);
+    }
+
+    #[test]
+    fn a_name_is_undecided_until_the_reply_to_another_sequence() {
+        let (mut interner, mut statements) = (Interner::default(), Statements::default());
+        statements.parse(b"a", named(&mut interner, b"select 1\0\0\0"), 7);
+        assert!(!statements.is_undecided(b"a", 7), "its own sequence fails as a whole");
+        assert!(statements.is_undecided(b"a", 8));
+        assert!(!statements.is_undecided(b"b", 8));
+        assert!(statements.is_any_undecided(8));
+        statements.settle();
+        assert!(!statements.is_any_undecided(8));
+        statements.close(b"a", 8);
+        assert!(statements.is_undecided(b"a", 9));
+        statements.revert();
+        assert!(!statements.is_undecided(b"a", 9));
+    }
+
+    #[test]
+    fn behind_many_changes_every_name_is_undecided() {
+        let (mut interner, mut statements) = (Interner::default(), Statements::default());
+        for index in 0..=CHANGES_SEEN_MAX {
+            assert!(!statements.is_undecided(b"b", 1), "after {index} changes");
+            let statement = named(&mut interner, b"select 1\0\0\0");
+            statements.parse(format!("a{index}").as_bytes(), statement, 0);
+        }
+        assert!(statements.is_undecided(b"b", 1));
     }
 }

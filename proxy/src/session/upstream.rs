@@ -146,7 +146,8 @@ impl Upstream<'_> {
     fn keeps_back(&self, buffer: &Buffer, message: &Message) -> bool {
         let is_ready_owed = self.server.outstanding.is_ready_owed();
         let may_be_hit = self.server.awaits_cancel() || self.client.reset.keeps_back(is_ready_owed);
-        let keeps = || self.resets(buffer, message) || self.asks_by_name(buffer, message);
+        let asks = || self.asks_by_name(buffer, message) || self.asks_undecided(buffer, message);
+        let keeps = || self.resets(buffer, message) || asks();
         let forgets = self.client.dropping.contains(&Dropping::All);
         may_be_hit || is_ready_owed && (forgets || !self.client.replay.is_no() || keeps())
     }
@@ -206,7 +207,7 @@ impl Upstream<'_> {
         if !self.is_reset(sql) && self.mode == PoolMode::Transaction {
             if let Some(name) = deallocated(sql)
                 && !self.server.outstanding.is_in_sequence()
-                && self.client.statements.close(&name)
+                && self.client.statements.close(&name, self.server.outstanding.sequence_number())
             {
                 if self.server.prepared.has_own() {
                     self.take_back(buffer, &name);
@@ -301,7 +302,7 @@ impl Upstream<'_> {
             return self.parse_again(buffer, message, &statement);
         }
         self.client.counters.add(Count::ClientParses, 1);
-        self.client.statements.parse(name, named);
+        self.client.statements.parse(name, named, self.server.outstanding.sequence_number());
         if self.server.has(statement.id) {
             return self.answer(buffer, message, LocalReply::ParseComplete);
         }
@@ -457,7 +458,8 @@ impl Upstream<'_> {
             if name.is_empty() {
                 self.client.statements.drop_unnamed();
                 self.server.unnamed = None;
-            } else if self.client.statements.close(name) {
+            } else if self.client.statements.close(name, self.server.outstanding.sequence_number())
+            {
                 let name = name.to_vec();
                 self.take_back(buffer, &name);
                 self.answer(buffer, message, LocalReply::CloseComplete);
