@@ -7,5 +7,6 @@ pub mod end_point;
 pub mod flow;
 pub mod socket;
 pub mod stream;
+pub mod tcp_address;
 pub mod tls;
 pub mod verifier;

@@ -165,6 +165,27 @@ async fn a_name_whose_preparation_is_refused_is_free_for_the_next_sequence() {
 }
 
 #[tokio::test]
+async fn each_error_of_a_pipeline_names_its_own_statement() {
+    let parsed = |name: &str| turn(&[message::parse(name, "select 1"), message::sync()]);
+    let again = |name: &str, sql: &str| [message::parse(name, sql), message::sync()].concat();
+    let mut turns = vec![parsed("one"), parsed("two"), simple("begin")];
+    turns.push(simple("select 1/0"));
+    // What is refused because the transaction has failed says nothing of the name.
+    let pipeline = [again("two", "begin"), again("one", ""), again("two", "commit")];
+    turns.extend(answered_by(3, pipeline.concat()));
+    turns.push(simple("rollback"));
+    let answers = assert_same(&turns).await;
+    let says = |name: &str| {
+        let text = format!("\"{name}\" already exists").into_bytes();
+        answers
+            .iter()
+            .filter(|answer| answer.body.windows(text.len()).any(|part| part == text))
+            .count()
+    };
+    assert_eq!((says("one"), says("two")), (1, 1), "{answers:?}");
+}
+
+#[tokio::test]
 async fn what_follows_a_statement_that_drops_all_names_does_not_find_them() {
     let look = [message::bind("s", &[]), message::execute("", 0), message::sync()].concat();
     let parse = |sql: &str| [message::parse("s", sql), message::sync()].concat();

@@ -110,7 +110,7 @@ impl Console {
             () = ending => None,
             end = self.serve() => Some(end),
         };
-        let (peer, user) = (*self.stream.peer(), &self.user);
+        let (peer, user) = (self.stream.peer(), &self.user);
         let error: Farewell = match end {
             Some(End::Left) => return,
             Some(End::Io(error)) => {

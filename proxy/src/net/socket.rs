@@ -15,6 +15,8 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::net::tcp_address::TcpAddress;
+
 /// A peer that vanished without a word is noticed after this idle time plus `KEEPALIVE_RETRIES` intervals.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -23,10 +25,10 @@ const KEEPALIVE_RETRIES: u32 = 3;
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Who is at the other end of a client's socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A client over TCP.
-    Tcp(SocketAddr),
+    Tcp(TcpAddress),
     /// A client on this machine, over the unix socket.
     Unix,
 }

@@ -4,13 +4,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::{Instant, SystemTime};
 
 use crate::backend::settings::Settings;
 use crate::backend::vitals::{Vitals, Work};
 use crate::net::socket::Peer;
+use crate::net::tcp_address::TcpAddress;
 use crate::pool::config::PoolMode;
 use crate::pool::counters::{Count, Counters};
 use crate::pool::overdue::Overdue;
@@ -33,7 +33,7 @@ pub struct ClientEntry {
     /// Where it comes from.
     pub peer: Peer,
     /// The address it connected to; none over a unix socket.
-    pub local: Option<SocketAddr>,
+    pub local: Option<TcpAddress>,
     /// Whether it is encrypted.
     pub is_tls: bool,
     /// When it gives its server connection back.
@@ -75,7 +75,7 @@ pub struct Newcomer {
     /// Where it comes from.
     pub peer: Peer,
     /// The address it connected to.
-    pub local: Option<SocketAddr>,
+    pub local: Option<TcpAddress>,
     /// Whether it is encrypted.
     pub is_tls: bool,
     /// The settings it starts with.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::backend::target::Address;
 use crate::backend::vitals::Vitals;
 use crate::net::socket::Peer;
+use crate::net::tcp_address::TcpAddress;
 use crate::pool::budget::Scope;
 use crate::pool::counters::{Averages, Totals};
 use crate::pool::registry::Registry;
@@ -311,8 +312,8 @@ fn client(entry: &ClientEntry, now: Moment) -> ClientView {
     ClientView {
         id: entry.id,
         activity,
-        peer: entry.peer,
-        local: entry.local,
+        peer: entry.peer.clone(),
+        local: entry.local.as_ref().map(TcpAddress::get),
         is_tls: entry.is_tls,
         connected_at: entry.connected_at,
         requested_at: entry.requested_at.get().map(|instant| now.time_of(instant)),

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -49,10 +50,8 @@ pub struct Client {
     pub holds: Holds,
     /// A RESET on its way, or one that was run and whose effect the server connection still has to be given.
     pub reset: Resetting,
-    /// What certain names in errors of the server mean, until no reply is owed any more.
-    pub words: Vec<Word>,
-    /// What statements give up that the server is to run, until no reply is owed any more.
-    pub dropping: VecDeque<Dropping>,
+    /// What is known of requests on their way, until no reply is owed any more. Most have nothing to be known.
+    pub in_flight: Option<Box<InFlight>>,
     /// What is sent again should a statement's shape have changed.
     pub replay: Replay,
     /// What the proxy does with requests that it did not pass to a server.
@@ -61,6 +60,15 @@ pub struct Client {
     pub discarding: usize,
     /// Where its work is counted.
     pub counters: Rc<Counters>,
+}
+
+/// What is known of requests on their way.
+#[derive(Debug, Default)]
+pub struct InFlight {
+    /// What certain names in errors of the server mean.
+    pub words: Vec<Word>,
+    /// What statements give up that the server is to run.
+    pub dropping: VecDeque<Dropping>,
 }
 
 /// What a statement gives up that the server is to run.
@@ -75,6 +83,8 @@ pub enum Dropping {
 /// One name on servers that an error may contain.
 #[derive(Debug)]
 pub struct Word {
+    /// The number of the sequence that the error can end.
+    pub sequence_number: u32,
     /// The name on servers.
     pub on_server: Box<[u8]>,
     /// What to tell the client.
@@ -114,13 +124,22 @@ impl Client {
             statements: Statements::default(),
             holds: Holds::NONE,
             reset: Resetting::No,
-            words: Vec::new(),
-            dropping: VecDeque::new(),
+            in_flight: None,
             replay: Replay::No,
             refusal: Refusal::None,
             discarding: 0,
             counters: Rc::default(),
         }
+    }
+
+    /// Where to note what is known of a request on its way.
+    pub fn in_flight(&mut self) -> &mut InFlight {
+        self.in_flight.get_or_insert_default()
+    }
+
+    /// True while a statement is on its way that drops all names.
+    pub fn forgets(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(|known| known.dropping.contains(&Dropping::All))
     }
 
     /// Counts a query that ended, and a transaction when it ended too.
@@ -150,7 +169,12 @@ impl Client {
     /// Cancel safe: what was not sent stays queued.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.down.outbox.push(bytes);
-        poll_fn(|cx| self.down.poll_write(&mut None, &mut self.stream, cx)).await
+        poll_fn(|cx| self.poll_send(cx)).await
+    }
+
+    /// Sends what is queued.
+    pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.down.poll_write(&mut None, &mut self.stream, cx)
     }
 
     /// Tells the client why its connection ends, if it listens. One that is in the middle of sending is read from as long

@@ -56,10 +56,9 @@ impl Pair {
         Ok(Self { client, server, interner: Rc::clone(interner), next_unnamed: 0 })
     }
 
-    /// What goes to the server when these bytes come from the client.
-    fn up(&mut self, bytes: &[u8]) -> Vec<u8> {
+    /// What the client wants when these bytes come from it.
+    fn wish(&mut self, bytes: &[u8]) -> Wish {
         fill(&mut self.client.buffer, bytes);
-        let mut sink = Vec::new();
         let mut upstream = Upstream {
             client: &mut self.client,
             server: &mut self.server,
@@ -67,7 +66,13 @@ impl Pair {
             next_unnamed: &mut self.next_unnamed,
             mode: PoolMode::Transaction,
         };
-        assert_eq!(upstream.process().expect("the client keeps to the protocol"), Wish::Continue);
+        upstream.process().expect("the client keeps to the protocol")
+    }
+
+    /// What goes to the server when these bytes come from the client.
+    fn up(&mut self, bytes: &[u8]) -> Vec<u8> {
+        assert_eq!(self.wish(bytes), Wish::Continue);
+        let mut sink = Vec::new();
         let mut cx = Context::from_waker(Waker::noop());
         let written = self.server.up.poll_write(&mut self.client.buffer, &mut sink, &mut cx);
         assert!(written.is_ready());
@@ -130,7 +135,7 @@ fn pipeline() -> Vec<u8> {
         bind(b"a"),
         message(b'D', b"P\0"),
         execute(),
-        frontend::SYNC.to_vec(),
+        message(b'H', b""),
         parse(b"", b"select 2"),
         bind(b""),
         execute(),
@@ -153,7 +158,7 @@ fn replies() -> Vec<u8> {
     let ready = message(b'Z', b"I");
     let (parsed, bound, closed) = (message(b'1', b""), message(b'2', b""), message(b'3', b""));
     let description = message(b'T', b"\0\0");
-    let first = [&parsed, &bound, &description, &row, &done, &ready];
+    let first = [&parsed, &bound, &description, &row, &done];
     let second = [&parsed, &bound, &row, &done, &parsed, &closed, &parsed, &closed, &parsed];
     let third = [&bound, &row, &done, &ready, &description, &row, &row, &done, &ready];
     first.into_iter().chain(second).chain(third).flatten().copied().collect()
@@ -187,8 +192,21 @@ async fn i3_a_stream_cut_at_any_byte_gives_the_same_output() -> io::Result<()> {
         }
         tags
     };
-    assert_eq!(tags(&whole.0), "PBDESPBEPCPCPBEHSQ", "evicted and injected where they belong");
-    assert_eq!(tags(&whole.1), "12TDCZ12DC112DC3ZTDDCZ", "as without a proxy");
+    assert_eq!(tags(&whole.0), "PBDEHPBEPCPCPBEHSQ", "evicted and injected where they belong");
+    assert_eq!(tags(&whole.1), "12TDC12DC112DC3ZTDDCZ", "as without a proxy");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_name_of_an_earlier_sequence_waits_until_it_is_decided() -> io::Result<()> {
+    let interner = Rc::new(RefCell::new(Interner::default()));
+    let mut pair = Pair::new(&interner)?;
+    let sync = frontend::SYNC.to_vec();
+    pair.up(&[parse(b"a", b"select 1"), sync.clone()].concat());
+    assert_eq!(pair.wish(&[bind(b"a"), sync.clone()].concat()), Wish::Wait);
+    let error = message(b'E', b"SERROR\0C42601\0M\0\0");
+    pair.down(&[error, message(b'Z', b"I")].concat());
+    assert_eq!(pair.up(&[]), [bind(b"a"), sync].concat(), "the server says that there is none");
     Ok(())
 }
 

@@ -116,8 +116,7 @@ impl Downstream<'_> {
         if tag == BackendTag::ReadyForQuery && answer.disposition == Disposition::Forward {
             self.client.count_query(self.server.status());
             if !self.server.outstanding.is_owed() {
-                self.client.words.clear();
-                self.client.dropping.clear();
+                self.client.in_flight = None;
             }
         }
         // The server goes on: what was kept in case that it would not is of no more use.
@@ -166,8 +165,8 @@ impl Downstream<'_> {
 
     /// The first of this kind that has now been run.
     fn take_dropping(&mut self, is_it: impl Fn(&Dropping) -> bool) -> Option<Dropping> {
-        let index = self.client.dropping.iter().position(is_it)?;
-        self.client.dropping.remove(index)
+        let dropping = &mut self.client.in_flight.as_mut()?.dropping;
+        dropping.remove(dropping.iter().position(is_it)?)
     }
 
     /// The server connection has gone back to its own start: what the client's session goes back to is another matter.
@@ -197,7 +196,9 @@ impl Downstream<'_> {
                 self.overdue.map(|overdue| error_response(&overdue))
             }
             BackendTag::ErrorResponse if self.begin_replay(message) => Some(Vec::new()),
-            BackendTag::ErrorResponse => reworded(self.client, message),
+            BackendTag::ErrorResponse => {
+                reworded(self.client, message, self.server.outstanding.answered_number())
+            }
             BackendTag::ParameterStatus => {
                 let reset = &self.client.reset;
                 let resetting = matches!(reset, Resetting::Run { .. } | Resetting::Unsure(_));

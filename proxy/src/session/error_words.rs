@@ -4,15 +4,14 @@
 use memchr::memmem;
 
 use crate::backend::statement::NAME_PREFIX;
-use crate::session::client::{Client, Meaning};
+use crate::session::client::{Client, Meaning, Word};
 use crate::wire::error_response::error_response;
 use crate::wire::header::HEADER_LEN;
 
-/// The error as the client is to see it, when that is another than the server's.
-pub fn reworded(client: &mut Client, message: &[u8]) -> Option<Vec<u8>> {
+/// The error of the sequence with this number as the client is to see it, when that is another than the server's.
+pub fn reworded(client: &mut Client, message: &[u8], sequence_number: u32) -> Option<Vec<u8>> {
     let name = name_on_server(message)?.to_vec();
-    let known = client.words.iter().position(|word| *word.on_server == *name);
-    match known.map(|index| client.words.remove(index).meaning) {
+    match meaning(client, &name, sequence_number) {
         Some(Meaning::Name(own)) => Some(renamed(message, &name, &own)),
         Some(Meaning::Refused(limit)) => Some(error_response(&limit)),
         None => {
@@ -20,6 +19,14 @@ pub fn reworded(client: &mut Client, message: &[u8]) -> Option<Vec<u8>> {
             Some(renamed(message, &name, own))
         }
     }
+}
+
+/// What the name means that an error of this sequence contains.
+fn meaning(client: &mut Client, name: &[u8], sequence_number: u32) -> Option<Meaning> {
+    let words = &mut client.in_flight.as_mut()?.words;
+    let is_it = |word: &Word| word.sequence_number == sequence_number && *word.on_server == *name;
+    let index = words.iter().position(is_it)?;
+    Some(words.remove(index).meaning)
 }
 
 /// The name in the message that only the proxy gives.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use crate::backend::report;
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::stream::ClientStream;
+use crate::net::tcp_address::TcpAddress;
 use crate::pool::apart::ApartError;
 use crate::pool::greeting::{Greeting, greet};
 use crate::pool::registry::{PoolRefused, Registry};
@@ -75,7 +76,7 @@ pub async fn open_session(
     identity: Identity,
     host: Host<'_>,
 ) -> Option<Session> {
-    let peer = *stream.peer();
+    let peer = stream.peer().clone();
     let key = PoolKey { database: startup.database.clone(), user: identity.user.clone() };
     let Prepared { pool, greeting, own } = match prepare(&key, &startup, identity, &host).await {
         Ok(prepared) => prepared,
@@ -90,8 +91,8 @@ pub async fn open_session(
     let open = host.slots.open(startup.protocol);
     let newcomer = Newcomer {
         id: open.key().pid as u32,
-        peer,
-        local: stream.local_address(),
+        peer: peer.clone(),
+        local: stream.local_address().map(TcpAddress::from),
         is_tls: stream.is_tls(),
         settings: Rc::clone(&greeting.settings),
         mode: pool.terms().config.mode,

@@ -35,7 +35,7 @@ impl Upstream<'_> {
     /// Gives the server what a text uses that is sent next.
     pub(super) fn give(&mut self, buffer: &mut Buffer, uses: &[NameUse]) {
         if uses.contains(&NameUse::DropAll) {
-            self.client.dropping.push_back(Dropping::All);
+            self.client.in_flight().dropping.push_back(Dropping::All);
         }
         let failed = self.server.status() == TransactionStatus::Failed;
         if failed || self.server.outstanding.is_skipping() {
@@ -48,7 +48,7 @@ impl Upstream<'_> {
                 NameUse::Look(name) => self.give_named(buffer, name, ending),
                 NameUse::Drop(name) => {
                     self.give_named(buffer, name, ending);
-                    self.client.dropping.push_back(Dropping::Name(name.clone()));
+                    self.client.in_flight().dropping.push_back(Dropping::Name(name.clone()));
                 }
                 NameUse::List => self.give_all(buffer, ending),
                 NameUse::DropAll => {}

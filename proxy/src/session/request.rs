@@ -43,24 +43,30 @@ enum Step {
 /// # Cancel safety
 /// Cancel safe: what was read stays in the client's buffer.
 pub async fn next(client: &mut Client, slot: &Slot) -> Request {
+    poll_fn(|cx| poll_next(client, slot, cx)).await
+}
+
+/// INVARIANT I7: an idle client waits in here. It costs what the future around this is large, so there is none inside.
+fn poll_next(client: &mut Client, slot: &Slot, cx: &mut Context<'_>) -> Poll<Request> {
     loop {
+        if !client.down.is_clear() && ready!(client.poll_send(cx)).is_err() {
+            return Poll::Ready(Request::Lost);
+        }
         if slot.is_ending() {
-            return Request::Ending;
+            return Poll::Ready(Request::Ending);
         }
         match step(client) {
-            Step::Fill => match poll_fn(|cx| poll_more(client, slot, cx)).await {
-                Ok(0) | Err(_) if !slot.is_ending() => return Request::Lost,
+            Step::Fill => match ready!(poll_more(client, slot, cx)) {
+                Ok(0) | Err(_) if !slot.is_ending() => return Poll::Ready(Request::Lost),
                 Ok(_) | Err(_) => {}
             },
             Step::Drop(total) => drop_message(client, total),
             Step::Resume(total) => {
                 drop_message(client, total);
                 client.refusal = Refusal::None;
-                if client.send(&ready_for_query(TransactionStatus::Idle)).await.is_err() {
-                    return Request::Lost;
-                }
+                client.down.outbox.push(&ready_for_query(TransactionStatus::Idle));
             }
-            Step::Done(request) => return request,
+            Step::Done(request) => return Poll::Ready(request),
         }
     }
 }

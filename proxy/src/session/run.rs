@@ -3,8 +3,6 @@
 //! Must not know sockets' bytes: the parts do, each in a file of its own.
 
 use std::cell::Cell;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -86,12 +84,10 @@ impl Session {
     /// # Cancel safety
     /// Dropped midway, the client sees its connection closed and the server connection is cleaned up.
     pub async fn run(&mut self) -> Box<SessionEnd> {
-        let slot = Rc::clone(&self.open.slot);
-        let end = {
-            let mut serving = pin!(self.serve_as_it_came());
-            poll_fn(|cx| slot.poll_unless_killed(serving.as_mut(), cx)).await
+        let end = match self.own.take() {
+            Some(server) => Box::pin(self.serve_apart_unless_killed(*server)).await,
+            None => self.serve().await,
         };
-        let end = end.unwrap_or_else(|| Box::new(self.killed()));
         if end.is_to_be_told() {
             Box::pin(self.client.farewell(&*end)).await;
         }
@@ -104,15 +100,14 @@ impl Session {
     }
 
     /// A client that replicates came with a server connection of its own.
-    async fn serve_as_it_came(&mut self) -> Box<SessionEnd> {
-        match self.own.take() {
-            Some(server) => Box::pin(self.serve_apart(*server)).await,
-            None => self.serve().await,
-        }
+    async fn serve_apart_unless_killed(&mut self, server: PooledServer) -> Box<SessionEnd> {
+        let slot = Rc::clone(&self.open.slot);
+        let end = slot.unless_killed(self.serve_apart(server)).await;
+        end.unwrap_or_else(|| Box::new(self.ended()))
     }
 
     /// What the server connection did is no more the client's to cancel.
-    fn killed(&self) -> SessionEnd {
+    fn ended(&self) -> SessionEnd {
         self.open.slot.rest();
         match self.entered.entry.overdue.get() {
             Some(overdue) if overdue.verdict == Verdict::End => SessionEnd::TimedOut(overdue),
@@ -126,7 +121,7 @@ impl Session {
                 Request::Ready => self.request().await,
                 Request::Left => Some(SessionEnd::Left),
                 Request::Lost => Some(SessionEnd::Lost),
-                Request::Ending => Some(SessionEnd::Ending),
+                Request::Ending => Some(self.ended()),
                 Request::Malformed(error) => Some(SessionEnd::Malformed(error)),
             };
             if let Some(end) = end {
@@ -138,10 +133,16 @@ impl Session {
     /// Deals with one request; none when the session goes on. The client counts as idle before and after.
     async fn request(&mut self) -> Option<SessionEnd> {
         self.entered.entry.rested_at.set(None);
-        let end = Box::pin(self.answer()).await;
+        let end = Box::pin(self.answer_unless_killed()).await;
         let rested_at = &self.entered.entry.rested_at;
         rested_at.set(rested_at.get().or_else(|| Some(Instant::now())));
         end
+    }
+
+    async fn answer_unless_killed(&mut self) -> Option<SessionEnd> {
+        let slot = Rc::clone(&self.open.slot);
+        let end = slot.unless_killed(self.answer()).await;
+        end.unwrap_or_else(|| Some(self.ended()))
     }
 
     async fn answer(&mut self) -> Option<SessionEnd> {

@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -44,15 +44,47 @@ const NEW_FOR: Duration = Duration::from_secs(2);
 const CANCEL_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// What the worker keeps of one session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Slot {
     /// What a client has to know to cancel here.
-    secret: Box<[u8]>,
+    secret: CancelSecret,
     serving: RefCell<Option<Serving>>,
     queueing: Cell<Queueing>,
     waker: RefCell<Option<Waker>>,
     ending: Cell<bool>,
     killed: Cell<bool>,
+}
+
+/// The secret of a cancel key. The one that nearly all clients have is in place: each keeps it for as long as it lives (I7).
+#[derive(Debug)]
+enum CancelSecret {
+    Short([u8; SHORT_SECRET_LEN]),
+    Long(Box<[u8; LONG_SECRET_LEN]>),
+}
+
+impl CancelSecret {
+    fn random(protocol: Protocol, random: &SystemRandom) -> Self {
+        let mut secret = match protocol {
+            Protocol::V3_0 => Self::Short(Default::default()),
+            Protocol::V3_2 => Self::Long(Box::default()),
+        };
+        random.fill(secret.bytes_mut()).expect("the operating system has random bytes");
+        secret
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(bytes) => bytes,
+            Self::Long(bytes) => &**bytes,
+        }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Short(bytes) => bytes,
+            Self::Long(bytes) => &mut **bytes,
+        }
+    }
 }
 
 /// What becomes of a cancel request while no server connection serves the session.
@@ -74,6 +106,17 @@ struct Serving {
 }
 
 impl Slot {
+    fn new(secret: CancelSecret) -> Self {
+        Self {
+            secret,
+            serving: RefCell::default(),
+            queueing: Cell::default(),
+            waker: RefCell::default(),
+            ending: Cell::default(),
+            killed: Cell::default(),
+        }
+    }
+
     /// From now on a cancel request for this session ends the request that waits for a server connection.
     pub fn queue(&self) {
         if self.queueing.get() == Queueing::No {
@@ -132,17 +175,20 @@ impl Slot {
         self.end();
     }
 
-    /// Polls the session's work; none when the session is to end at once instead.
-    pub fn poll_unless_killed<T>(
-        &self,
-        work: Pin<&mut impl Future<Output = T>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<T>> {
-        if self.killed.get() {
-            return Poll::Ready(None);
-        }
-        self.watch(cx);
-        work.poll(cx).map(Some)
+    /// Does the session's work; none when the session is to end at once instead.
+    ///
+    /// # Cancel safety
+    /// As that of `work`, which is dropped midway when the session is killed.
+    pub async fn unless_killed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            if self.killed.get() {
+                return Poll::Ready(None);
+            }
+            self.watch(cx);
+            work.as_mut().poll(cx).map(Some)
+        })
+        .await
     }
 
     /// Waits until the session is to end.
@@ -242,13 +288,8 @@ impl Slots {
 
     /// A slot for a new session, with a key of the length that its protocol has.
     pub fn open(self: &Rc<Self>, protocol: Protocol) -> OpenSlot {
-        let mut secret = match protocol {
-            Protocol::V3_0 => vec![0; SHORT_SECRET_LEN],
-            Protocol::V3_2 => vec![0; LONG_SECRET_LEN],
-        };
-        self.random.fill(&mut secret).expect("the operating system has random bytes");
-        let (secret, ending) = (secret.into_boxed_slice(), Cell::new(self.ending.get()));
-        let slot = Rc::new(Slot { secret, ending, ..Slot::default() });
+        let slot = Rc::new(Slot::new(CancelSecret::random(protocol, &self.random)));
+        slot.ending.set(self.ending.get());
         let pid = self.free_pid();
         self.slots.borrow_mut().insert(pid, Rc::clone(&slot));
         OpenSlot { slot, pid, slots: Rc::clone(self) }
@@ -259,7 +300,7 @@ impl Slots {
         let slot = {
             let slots = self.slots.borrow();
             let slot = slots.get(&(key.pid as u32));
-            slot.filter(|slot| same(&slot.secret, &key.secret)).map(Rc::clone)
+            slot.filter(|slot| same(slot.secret.bytes(), &key.secret)).map(Rc::clone)
         };
         if let Some(slot) = slot {
             slot.cancel().await;
@@ -332,7 +373,7 @@ pub struct OpenSlot {
 impl OpenSlot {
     /// What the client has to send to cancel.
     pub fn key(&self) -> CancelKey {
-        CancelKey { pid: self.pid as i32, secret: self.slot.secret.to_vec() }
+        CancelKey { pid: self.pid as i32, secret: self.slot.secret.bytes().to_vec() }
     }
 }
 
@@ -356,6 +397,10 @@ fn same(ours: &[u8], theirs: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn slot() -> Slot {
+        Slot::new(CancelSecret::random(Protocol::V3_0, &SystemRandom::new()))
+    }
+
     #[test]
     fn a_key_names_its_worker_and_process_and_a_closed_slot_is_gone() {
         let slots = Slots::new(PEER_MAX, 63);
@@ -369,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_cancel_request_ends_what_waits_and_nothing_that_comes_later() {
-        let slot = Rc::new(Slot::default());
+        let slot = Rc::new(slot());
         let cancel = || {
             let mut request = std::pin::pin!(Rc::clone(&slot).cancel());
             assert!(request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
@@ -386,7 +431,7 @@ mod tests {
 
     #[test]
     fn ending_wakes_and_is_remembered() {
-        let slot = Slot::default();
+        let slot = slot();
         slot.watch(&Context::from_waker(Waker::noop()));
         assert!(!slot.is_ending());
         slot.end();

@@ -2,7 +2,7 @@
 
 use crate::backend::statement::NAME_PREFIX;
 use crate::error::{ClientFacing, Severity, SqlState};
-use crate::session::client::{Meaning, Word};
+use crate::session::client::Meaning;
 use crate::session::upstream::{Message, Upstream};
 use crate::wire::buffer::Buffer;
 use crate::wire::frontend::write_bind_head;
@@ -34,7 +34,7 @@ impl Upstream<'_> {
         self.owe(FrontendTag::Bind);
         write_bind_head(self.server.up.outbox.writer(), b"", &on_server, NO_VALUES.len());
         self.server.up.outbox.push(&NO_VALUES);
-        self.client.words.push(Word { on_server, meaning: Meaning::Refused(limit) });
+        self.reword(on_server, Meaning::Refused(limit));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::pool::counters::Count;
 use crate::router::command::{deallocated, ends_transaction};
 use crate::router::holds::Holds;
 use crate::router::names::name_uses;
-use crate::session::client::{Client, Dropping, Meaning, Word};
+use crate::session::client::{Client, Meaning, Word};
 use crate::session::resetting::Resetting;
 use crate::session::statements::Named;
 use crate::wire::buffer::Buffer;
@@ -148,8 +148,8 @@ impl Upstream<'_> {
         let may_be_hit = self.server.awaits_cancel() || self.client.reset.keeps_back(is_ready_owed);
         let asks = || self.asks_by_name(buffer, message) || self.asks_undecided(buffer, message);
         let keeps = || self.resets(buffer, message) || asks();
-        let forgets = self.client.dropping.contains(&Dropping::All);
-        may_be_hit || is_ready_owed && (forgets || !self.client.replay.is_no() || keeps())
+        may_be_hit
+            || is_ready_owed && (self.client.forgets() || !self.client.replay.is_no() || keeps())
     }
 
     fn asks_by_name(&self, buffer: &Buffer, message: &Message) -> bool {
@@ -290,7 +290,7 @@ impl Upstream<'_> {
             let taken = Rc::clone(&taken.statement);
             let taken = self.stand_in(taken);
             let meaning = Meaning::Name(name.into());
-            self.client.words.push(Word { on_server: taken.name.clone(), meaning });
+            self.reword(taken.name.clone(), meaning);
             return self.parse_again(buffer, message, &taken);
         }
         if self.holds_names() {
@@ -317,6 +317,12 @@ impl Upstream<'_> {
             true => wanted,
             false => self.interner.intern(b"ROLLBACK\0\0\0", ""),
         }
+    }
+
+    /// Should the sequence that is sent now end in an error with this name, the name means this.
+    pub(super) fn reword(&mut self, on_server: Box<[u8]>, meaning: Meaning) {
+        let sequence_number = self.server.outstanding.sequence_number();
+        self.client.in_flight().words.push(Word { sequence_number, on_server, meaning });
     }
 
     /// The name is taken: the server says so itself (42P05), being sent a name that is taken there too. It says first

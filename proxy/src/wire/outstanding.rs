@@ -163,6 +163,11 @@ impl Outstanding {
         self.sequence_number
     }
 
+    /// The number of the sequence that is being answered.
+    pub fn answered_number(&self) -> u32 {
+        self.sequence_number.wrapping_sub(self.ready_len as u32)
+    }
+
     /// True when a Sync has to come before anything else can.
     pub fn is_in_sequence(&self) -> bool {
         self.sequence == Sequence::Open

@@ -158,7 +158,7 @@ async fn while_a_connection_is_tested_on_return() {
 #[tokio::test]
 async fn while_a_cancel_request_is_under_way_its_connection_is_never_used_again() {
     let (_, database, fault, proxy) = behind(|config| {
-        config.set("server.connect_timeout_ms", 200);
+        config.set("server.connect_timeout_ms", 1_000);
     })
     .await;
     let mut client = RawClient::connect(proxy.port).await;

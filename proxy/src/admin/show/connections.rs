@@ -185,7 +185,7 @@ fn state(activity: Activity) -> &'static str {
 
 fn peer(peer: &Peer) -> (String, Option<u16>) {
     match peer {
-        Peer::Tcp(address) => socket(Some(*address)),
+        Peer::Tcp(address) => socket(Some(address.get())),
         Peer::Unix => socket(None),
     }
 }

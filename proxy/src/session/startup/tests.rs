@@ -72,7 +72,7 @@ async fn tcp() -> (Socket, Peer, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let far = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (near, address) = listener.accept().await.unwrap();
-    (Socket::tcp(near).unwrap(), Peer::Tcp(address), far)
+    (Socket::tcp(near).unwrap(), Peer::Tcp(address.into()), far)
 }
 
 fn certificate() -> ListenerTls {
