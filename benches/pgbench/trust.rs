@@ -34,6 +34,7 @@ impl Trust {
     /// When the pooler does not speak TLS.
     pub(crate) async fn connect(&self, port: u16) -> RawClient {
         let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("the pooler listens");
+        socket.set_nodelay(true).expect("a TCP socket has the option");
         socket.write_all(&SSL_REQUEST).await.expect("the pooler reads");
         assert_eq!(socket.read_u8().await.expect("the pooler answers"), b'S', "TLS is offered");
         let name = ServerName::try_from("localhost").expect("a name");

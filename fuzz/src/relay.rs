@@ -87,7 +87,6 @@ struct Scene {
     /// What the server has said and the proxy has not read yet.
     replies: Vec<u8>,
     interner: Interner,
-    next_unnamed: u64,
     sent_len: usize,
 }
 
@@ -119,7 +118,7 @@ impl Scene {
         };
         let sides = [side(), side()];
         let (behind, replies) = (Model::default(), Vec::new());
-        Self { sides, turn: 0, server, behind, replies, interner, next_unnamed: 0, sent_len: 0 }
+        Self { sides, turn: 0, server, behind, replies, interner, sent_len: 0 }
     }
 
     fn play(mut self, bytes: &[u8]) {
@@ -260,7 +259,6 @@ impl Scene {
             client: &mut side.client,
             server: &mut self.server,
             interner: &mut self.interner,
-            next_unnamed: &mut self.next_unnamed,
             mode: PoolMode::Transaction,
         };
         let wish = upstream.process().expect("the client keeps to the protocol");

@@ -77,7 +77,7 @@ pub(crate) async fn make_partitions(
 
 /// Begins a transaction that is the same whatever the role, the database or the server has set.
 /// With the search_path at pg_catalog a statement that forgets a schema fails.
-async fn begin<'a>(
+pub(crate) async fn begin<'a>(
     client: &'a mut Client,
     settings: &Settings,
 ) -> Result<Transaction<'a>, MigrateError> {

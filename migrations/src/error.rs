@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio_postgres::error::{DbError, ErrorPosition};
+use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 
 use crate::{Direction, Version};
 
@@ -277,7 +277,8 @@ pub(crate) fn sqlstate(error: &tokio_postgres::Error) -> Option<String> {
 /// A driver's error with its causes: the driver's own text is only "db error".
 pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(server) = error.as_db_error() {
-        return format!("{} (SQLSTATE {})", server.message(), server.code().code());
+        let dependents = dependents(server).unwrap_or_default();
+        return format!("{} (SQLSTATE {}){dependents}", server.message(), server.code().code());
     }
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -286,6 +287,13 @@ pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// What still depends on an object that was to go. Other details stay where they are: they may quote rows.
+fn dependents(error: &DbError) -> Option<String> {
+    let detail =
+        error.detail().filter(|_| *error.code() == SqlState::DEPENDENT_OBJECTS_STILL_EXIST)?;
+    Some(format!(": {}", detail.lines().collect::<Vec<_>>().join(", ")))
 }
 
 /// The line of a script at which the server found the error: `line` is the statement's.

@@ -73,6 +73,13 @@ pub enum Event {
         /// How long the successful attempt took.
         duration: Duration,
     },
+    /// The extension was older than the server's files of it.
+    ExtensionUpdated {
+        /// The version that was installed.
+        from: String,
+        /// The version that is installed now.
+        to: String,
+    },
     /// The partitions that must stand, stand.
     PartitionsMade {
         /// How many were missing.
@@ -102,6 +109,9 @@ impl fmt::Display for Event {
             }
             Self::Finished { direction: Direction::Down, version, name, duration } => {
                 write!(f, "{version} {name}: reverted in {} ms", duration.as_millis())
+            }
+            Self::ExtensionUpdated { from, to } => {
+                write!(f, "extension taskmaster: updated from {from} to {to}")
             }
             Self::PartitionsMade { count } => write!(f, "partitions: {count} made"),
         }

@@ -21,6 +21,7 @@ mod connection;
 mod embedded;
 mod error;
 mod event;
+mod extension;
 mod ledger;
 mod lock;
 mod plan;

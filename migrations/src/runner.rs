@@ -1,6 +1,7 @@
 //! Brings a database up or down, one step at a time, alone.
 
 use crate::change::Change;
+use crate::extension::{self, Update};
 use crate::ledger::{self, Applied};
 use crate::plan::check_sequence;
 use crate::retry::Backoff;
@@ -39,7 +40,8 @@ impl Runner {
         self
     }
 
-    /// Applies what is pending, then makes the partitions that must stand. Each step and its record
+    /// Updates the extension if it is installed and older than the server's files of it, applies what is pending, then makes
+    /// the partitions that must stand. Each step and its record
     /// are one transaction, so a run that fails leaves the steps before the failing one, whole.
     ///
     /// # Errors
@@ -88,6 +90,7 @@ impl Runner {
         let applied = ledger::read(&self.connection.client, &self.settings).await?;
         let pending = self.plan.pending(&applied, to)?;
         let changes = pending.into_iter().map(Change::apply).collect::<Result<Vec<_>, _>>()?;
+        self.update_extension(observe).await?;
         let steps = self.run(changes, observe).await?;
         let partitions_made = self.make_partitions(observe).await?;
         Ok(Report { steps, partitions_made })
@@ -139,6 +142,23 @@ impl Runner {
                     let Change { version, name, .. } = change;
                     return Ok(StepRun { version, name, duration, attempts: tries.attempt });
                 }
+                Err(error) => tries.again(error, observe).await?,
+            }
+        }
+    }
+
+    /// Before the steps, which may use what the update brings.
+    async fn update_extension(&mut self, observe: Observer<'_>) -> Result<(), MigrateError> {
+        let mut tries = Tries::new(&self.settings, "the extension".to_owned());
+        loop {
+            let outcome = extension::update(&mut self.connection.client, &self.settings).await;
+            self.pass_notices_on(observe);
+            match outcome {
+                Ok(Some(Update { from, to })) => {
+                    observe(&Event::ExtensionUpdated { from, to });
+                    return Ok(());
+                }
+                Ok(None) => return Ok(()),
                 Err(error) => tries.again(error, observe).await?,
             }
         }

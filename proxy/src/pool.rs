@@ -12,6 +12,7 @@ pub mod connect;
 pub mod control;
 pub mod counters;
 pub mod greeting;
+mod moment;
 pub mod overdue;
 pub mod pooled_server;
 pub mod refusal;

@@ -1,6 +1,7 @@
 //! The migrations against a real PostgreSQL: up, down, up again, and every reason to refuse.
 
 mod constraint;
+mod extension_update;
 mod failure;
 mod partition;
 mod pooler;

@@ -1,4 +1,4 @@
-//! The three files of an installed extension, and how they reach a directory that a server may be
+//! The files of an installed extension, and how they reach a directory that a server may be
 //! reading: each appears whole or not at all, and one that is there already is left alone, so that
 //! its modification time says when it changed. It must not know how the script is made.
 
@@ -11,15 +11,22 @@ use eyre::WrapErr;
 use pgrx_sql_entity_graph::ControlFile;
 
 use crate::script::installation_script;
+use crate::upgrade::{EARLIER, Earlier};
 
 /// The files' contents.
 pub(crate) struct Artefacts {
     library: Vec<u8>,
     control: String,
-    script: String,
+    scripts: Vec<Script>,
 }
 
-/// The version of the extension: that of the workspace, which both crates share.
+/// One SQL script and its file name.
+struct Script {
+    name: String,
+    sql: String,
+}
+
+/// The version of the extension: its own, which both crates share.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 const CONTROL_TEMPLATE: &str = include_str!("../../taskmaster.control");
@@ -28,27 +35,42 @@ impl Artefacts {
     /// The files for a built library.
     ///
     /// # Errors
-    /// When the library does not hold the extension's SQL.
+    /// When the library does not hold the extension's SQL, or an update to it is not possible.
     pub(crate) fn of(library: Vec<u8>) -> eyre::Result<Self> {
         let control = CONTROL_TEMPLATE.replace("@CARGO_VERSION@", VERSION);
         let parsed = ControlFile::from_str(&control).wrap_err("taskmaster.control is malformed")?;
-        let script = installation_script(&library, &parsed)?;
-        Ok(Self { library, control, script })
+        let scripts = scripts(installation_script(&library, &parsed)?)?;
+        Ok(Self { library, control, scripts })
     }
 
     /// Brings `directory` up to date. The control file comes last: it is what makes PostgreSQL see
-    /// the other two.
+    /// the others.
     ///
     /// # Errors
     /// When the directory or a file in it cannot be written.
     pub(crate) fn write(&self, directory: &Path) -> eyre::Result<()> {
         fs::create_dir_all(directory)
             .wrap_err_with(|| format!("cannot make {}", directory.display()))?;
-        let script_name = format!("taskmaster--{VERSION}.sql");
         replace(&directory.join("taskmaster.so"), &self.library, 0o755)?;
-        replace(&directory.join(script_name), self.script.as_bytes(), 0o644)?;
+        for Script { name, sql } in &self.scripts {
+            replace(&directory.join(name), sql.as_bytes(), 0o644)?;
+        }
         replace(&directory.join("taskmaster.control"), self.control.as_bytes(), 0o644)
     }
+}
+
+/// The scripts of this version and of the ways to it.
+fn scripts(installation: String) -> eyre::Result<Vec<Script>> {
+    let mut scripts = Vec::new();
+    for earlier in EARLIER {
+        let Earlier { version, installation: frozen, .. } = earlier;
+        let name = format!("taskmaster--{version}--{VERSION}.sql");
+        scripts.push(Script { name, sql: earlier.update_script(&installation)? });
+        let name = format!("taskmaster--{version}.sql");
+        scripts.push(Script { name, sql: frozen.to_owned() });
+    }
+    scripts.push(Script { name: format!("taskmaster--{VERSION}.sql"), sql: installation });
+    Ok(scripts)
 }
 
 /// Writes `content` to `path` by way of a temporary file beside it, unless it is there already.

@@ -6,6 +6,7 @@
 
 mod artefacts;
 mod script;
+mod upgrade;
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,14 +17,14 @@ use eyre::WrapErr;
 
 use artefacts::Artefacts;
 
-/// Writes taskmaster.so, taskmaster.control and taskmaster--VERSION.sql for the built library.
+/// Writes taskmaster.so, taskmaster.control and the scripts that install and update the extension, for the built library.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
     /// The built library, such as target/release/libtaskmaster.so.
     #[arg(long)]
     library: PathBuf,
-    /// The directory for the three files; it is made when it is missing.
+    /// The directory for the files; it is made when it is missing.
     #[arg(long)]
     out: PathBuf,
 }

@@ -15,7 +15,7 @@ use crate::backend::prepared::Prepared;
 use crate::backend::report::{News, Report, is_report};
 use crate::backend::settings::{Settings, is_fact};
 use crate::backend::start::Start;
-use crate::backend::statement::{SchemaEpoch, Statement, StatementLimits};
+use crate::backend::statement::{SchemaEpoch, Statement, StatementLimits, UnnamedId};
 use crate::backend::target::Target;
 use crate::backend::vitals::Vitals;
 use crate::error::SqlState;
@@ -27,9 +27,6 @@ use crate::wire::frontend;
 use crate::wire::header::{FrameError, HEADER_LEN, Header};
 use crate::wire::outstanding::{Answer, Expect, Outstanding, Owed, StatementId};
 use crate::wire::tag::{BackendTag, TransactionStatus};
-
-/// Which unnamed statement a server holds: a number given anew for each one that a client parses.
-pub type UnnamedId = u64;
 
 /// Whether the next client may meet this connection as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

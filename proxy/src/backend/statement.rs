@@ -10,6 +10,9 @@ use std::rc::Rc;
 
 use crate::wire::outstanding::StatementId;
 
+/// Which unnamed statement a server holds: a number given anew for each one that a client parses.
+pub type UnnamedId = u64;
+
 /// One statement: query text and parameter types, as the body of a Parse message behind the name.
 #[derive(Debug)]
 pub struct Statement {
@@ -107,6 +110,7 @@ pub struct Interner {
     len: usize,
     bytes: usize,
     next_id: StatementId,
+    next_unnamed: UnnamedId,
     sweep_len: usize,
     schema: SchemaEpoch,
     epoch: u64,
@@ -122,6 +126,12 @@ impl Default for Interner {
 }
 
 impl Interner {
+    /// Tells one more unnamed statement from all others that the pool's server connections may have.
+    pub fn next_unnamed(&mut self) -> UnnamedId {
+        self.next_unnamed += 1;
+        self.next_unnamed
+    }
+
     /// No statements yet, of a database with these shapes.
     pub fn new(schema: SchemaEpoch) -> Self {
         let epoch = schema.0.get();
@@ -131,6 +141,7 @@ impl Interner {
             len: 0,
             bytes: 0,
             next_id: StatementId::MIN,
+            next_unnamed: 0,
             sweep_len: SWEEP_LEN_MIN,
             schema,
             epoch,

@@ -39,7 +39,7 @@ impl ClientLimits {
 #[derive(Debug)]
 pub(super) struct Place {
     total: Arc<AtomicUsize>,
-    spots: Vec<Spot>,
+    spots: Option<Box<Spots>>,
     visit: Option<Visit>,
 }
 
@@ -61,6 +61,10 @@ pub(super) enum Kind {
     Address(IpAddr),
 }
 
+/// Those among the clients of a kind. Most have none: few kinds are limited.
+#[derive(Debug, Default)]
+struct Spots(Vec<Spot>);
+
 /// A place among the clients of one kind.
 #[derive(Debug)]
 struct Spot {
@@ -80,7 +84,7 @@ pub(super) enum TooMany {
 impl Place {
     /// One of `max` places.
     pub(super) fn take(total: &Arc<AtomicUsize>, max: usize) -> Result<Self, TooMany> {
-        let place = Self { total: Arc::clone(total), spots: Vec::new(), visit: None };
+        let place = Self { total: Arc::clone(total), spots: None, visit: None };
         let taken = total.fetch_add(1, Ordering::Relaxed);
         if taken < max { Ok(place) } else { Err(TooMany::Clients) }
     }
@@ -101,7 +105,7 @@ impl Place {
         }
         *count += 1;
         drop(counts);
-        self.spots.push(Spot { kind, crowd: Arc::clone(crowd) });
+        self.spots.get_or_insert_default().0.push(Spot { kind, crowd: Arc::clone(crowd) });
         Ok(())
     }
 }

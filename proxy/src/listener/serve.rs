@@ -171,11 +171,7 @@ async fn settle_in(worker: &Rc<Worker>, mut client: LoggedIn) {
 
 async fn greet(worker: &Rc<Worker>, client: LoggedIn) {
     let LoggedIn { stream, startup, identity, place } = client;
-    let host = Host {
-        registry: &worker.registry,
-        slots: &worker.slots,
-        next_unnamed: &worker.next_unnamed,
-    };
+    let host = Host { registry: &worker.registry, slots: &worker.slots };
     if let Some(session) = open_session(stream, startup, identity, host).await {
         // A task of its own: the memory that the login took is given back while the session lives (I7).
         let task = worker.begin_task();

@@ -266,7 +266,6 @@ pub(super) struct Worker {
     pub(super) number: usize,
     pub(super) registry: Rc<Registry>,
     pub(super) slots: Rc<Slots>,
-    pub(super) next_unnamed: Rc<Cell<u64>>,
     pub(super) common: Common,
     /// Told when the settings have changed.
     pub(super) adopted: Notify,
@@ -282,7 +281,6 @@ impl Worker {
             number: seat.number,
             registry: Registry::new(seat.config.blueprint.clone()),
             slots: Slots::new(seat.common.peer_id(), seat.number),
-            next_unnamed: Rc::default(),
             common: seat.common.clone(),
             adopted: Notify::new(),
             config: RefCell::new(Arc::clone(&seat.config)),

@@ -12,14 +12,15 @@ use crate::wire::buffer::Buffer;
 use crate::wire::outbox::Outbox;
 
 /// What is to be written to a sink. The source buffer is passed to each call, because it belongs to the other side.
+/// Lengths are of 32 bits, as those of messages are: each client has a flow (I7).
 #[derive(Debug, Default)]
 pub struct Flow {
     /// Made or rewritten bytes. They go out before anything else in the source buffer.
     pub outbox: Outbox,
     /// Bytes at the front of the source buffer that go out as they are. Zero while the outbox holds bytes.
-    direct: usize,
+    direct: u32,
     /// Bytes of the current message that the source has not delivered yet.
-    passing: usize,
+    passing: u32,
     flush: Flush,
 }
 
@@ -34,19 +35,19 @@ enum Flush {
 impl Flow {
     /// The bytes of the source that were not looked at yet.
     pub fn unseen<'a>(&self, source: &'a Buffer) -> &'a [u8] {
-        &source.filled()[self.direct..]
+        &source.filled()[self.direct as usize..]
     }
 
     /// Sends the next `len` unseen bytes on as they are; `total` is the length of the message that they begin.
     pub fn forward(&mut self, source: &mut Buffer, len: usize, total: usize) {
-        self.passing = total - len;
+        self.passing = (total - len) as u32;
         self.pass(source, len);
     }
 
     /// Sends on what the source has of a message begun earlier. Returns true when that was something.
     pub fn forward_passing(&mut self, source: &mut Buffer) -> bool {
-        let len = self.passing.min(self.unseen(source).len());
-        self.passing -= len;
+        let len = (self.passing as usize).min(self.unseen(source).len());
+        self.passing -= len as u32;
         self.pass(source, len);
         len > 0
     }
@@ -92,9 +93,9 @@ impl Flow {
         }
         while self.direct > 0 {
             let Some(buffer) = source.as_mut() else { break };
-            let len = ready!(poll_some(sink, &buffer.filled()[..self.direct], cx))?;
+            let len = ready!(poll_some(sink, &buffer.filled()[..self.direct as usize], cx))?;
             buffer.consume(len);
-            self.direct -= len;
+            self.direct -= len as u32;
             self.flush = Flush::Due;
         }
         if source.as_ref().is_some_and(Buffer::is_empty) {
@@ -109,7 +110,7 @@ impl Flow {
 
     fn pass(&mut self, source: &mut Buffer, len: usize) {
         if self.outbox.is_empty() {
-            self.direct += len;
+            self.direct += len as u32;
         } else {
             self.outbox.push(&source.filled()[..len]);
             source.consume(len);
@@ -119,8 +120,9 @@ impl Flow {
     /// Moves the run so far into the outbox, so that something else can follow it or the source can go away.
     pub fn spill(&mut self, source: &mut Buffer) {
         if self.direct > 0 {
-            self.outbox.push(&source.filled()[..self.direct]);
-            source.consume(self.direct);
+            let len = self.direct as usize;
+            self.outbox.push(&source.filled()[..len]);
+            source.consume(len);
             self.direct = 0;
         }
     }

@@ -13,6 +13,7 @@ use crate::net::socket::Peer;
 use crate::net::tcp_address::TcpAddress;
 use crate::pool::config::PoolMode;
 use crate::pool::counters::{Count, Counters};
+use crate::pool::moment::Moment;
 use crate::pool::overdue::Overdue;
 use crate::router::holds::Holds;
 
@@ -43,15 +44,15 @@ pub struct ClientEntry {
     /// Counts its work.
     pub counters: Rc<Counters>,
     /// When its last request began.
-    pub requested_at: Cell<Option<Instant>>,
+    pub requested_at: Moment,
     /// Since when it asks for nothing, outside of a transaction; none while it does.
-    pub rested_at: Cell<Option<Instant>>,
+    pub rested_at: Moment,
     /// For what it took too long.
     pub overdue: Cell<Option<Overdue>>,
     /// Named statements that it has.
     pub statements: Cell<usize>,
     /// Since when it waits for a server connection.
-    waiting_since: Cell<Option<Instant>>,
+    waiting_since: Moment,
     /// The process id of the backend that serves it; 0 for none.
     server: Cell<i32>,
     pin: Cell<Option<Pin>>,
@@ -100,11 +101,11 @@ impl Roster {
             mode: newcomer.mode,
             connected_at: SystemTime::now(),
             counters: Rc::clone(&self.counters),
-            requested_at: Cell::new(None),
-            rested_at: Cell::new(Some(Instant::now())),
+            requested_at: Moment::default(),
+            rested_at: Moment::at(Instant::now()),
             overdue: Cell::new(None),
             statements: Cell::new(0),
-            waiting_since: Cell::new(None),
+            waiting_since: Moment::default(),
             server: Cell::new(0),
             pin: Cell::new(None),
             settings: RefCell::new(newcomer.settings),

@@ -3,6 +3,7 @@
 //! Owned by one worker thread, so nothing here locks. Must not know clients.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -412,6 +413,15 @@ impl Drop for Place<'_> {
 /// One client of a pool.
 #[derive(Debug)]
 pub struct ClientGuard(Rc<Pool>);
+
+impl Deref for ClientGuard {
+    type Target = Rc<Pool>;
+
+    /// The pool that it is a client of.
+    fn deref(&self) -> &Rc<Pool> {
+        &self.0
+    }
+}
 
 impl Drop for ClientGuard {
     fn drop(&mut self) {

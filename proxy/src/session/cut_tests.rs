@@ -32,7 +32,6 @@ struct Pair {
     client: Client,
     server: Server,
     interner: Rc<RefCell<Interner>>,
-    next_unnamed: u64,
 }
 
 impl Pair {
@@ -53,7 +52,7 @@ impl Pair {
         let target = Arc::new(Target::new(&target::Config::default()).unwrap());
         let limits = StatementLimits { server_len: 2, ..StatementLimits::default() };
         let (client, server) = (Client::new(stream, greeting), Server::new(dialed, target, limits));
-        Ok(Self { client, server, interner: Rc::clone(interner), next_unnamed: 0 })
+        Ok(Self { client, server, interner: Rc::clone(interner) })
     }
 
     /// What the client wants when these bytes come from it.
@@ -63,7 +62,6 @@ impl Pair {
             client: &mut self.client,
             server: &mut self.server,
             interner: &mut self.interner.borrow_mut(),
-            next_unnamed: &mut self.next_unnamed,
             mode: PoolMode::Transaction,
         };
         upstream.process().expect("the client keeps to the protocol")

@@ -2,7 +2,6 @@
 //!
 //! Must not know how the client proved who it is.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::backend::report;
@@ -32,8 +31,6 @@ pub struct Host<'a> {
     pub registry: &'a Registry,
     /// Its sessions.
     pub slots: &'a Rc<Slots>,
-    /// Names unnamed statements.
-    pub next_unnamed: &'a Rc<Cell<u64>>,
 }
 
 /// Why a client that proved who it is gets no session.
@@ -87,7 +84,7 @@ pub async fn open_session(
             return None;
         }
     };
-    let guard = pool.admit();
+    let pool = pool.admit();
     let open = host.slots.open(startup.protocol);
     let newcomer = Newcomer {
         id: open.key().pid as u32,
@@ -105,8 +102,7 @@ pub async fn open_session(
         tracing::debug!(%peer, "a client was gone before it was greeted");
         return None;
     }
-    let next_unnamed = Rc::clone(host.next_unnamed);
-    Some(Session { client, pool, open, next_unnamed, guard, own, entered })
+    Some(Session { client, pool, open, own, entered })
 }
 
 async fn prepare(

@@ -3,7 +3,6 @@
 //! INVARIANT I2: neither direction waits for the other, except through the back-pressure of a socket that is full.
 //! Must not know how a server connection is got or given back.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -54,8 +53,6 @@ pub struct Relay<'a> {
     pub pool: &'a Rc<Pool>,
     /// Where the session is told to end.
     pub slot: &'a Slot,
-    /// Names the next unnamed statement.
-    pub next_unnamed: &'a Cell<u64>,
     /// Set when the server takes no more bytes: what it says last is still read.
     pub upstream: Direction,
     /// What others see of the client.
@@ -169,17 +166,13 @@ impl Relay<'_> {
         if self.client.buffer.is_none() {
             return Ok(Wish::Continue);
         }
-        let mut next_unnamed = self.next_unnamed.get();
         let mut upstream = Upstream {
             client: self.client,
             server: self.server,
             interner: &mut self.pool.interner.borrow_mut(),
-            next_unnamed: &mut next_unnamed,
             mode: self.entry.mode,
         };
-        let wish = upstream.process().map_err(RelayEnd::ClientRefused);
-        self.next_unnamed.set(next_unnamed);
-        wish
+        upstream.process().map_err(RelayEnd::ClientRefused)
     }
 
     /// Complete messages that were recorded as sent are kept for the clean-up to send, now that the buffer goes away.

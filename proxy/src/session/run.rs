@@ -2,7 +2,6 @@
 //!
 //! Must not know sockets' bytes: the parts do, each in a file of its own.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -13,7 +12,7 @@ use crate::error::{ClientFacing, Severity, SqlState};
 use crate::pool::overdue::{Overdue, Verdict};
 use crate::pool::roster::Entered;
 use crate::pool::shell::ClientGuard;
-use crate::pool::{AcquireError, Pool, PoolMode, PooledServer};
+use crate::pool::{AcquireError, PoolMode, PooledServer};
 use crate::session::client::{Client, Refusal};
 use crate::session::downstream::changes_told;
 use crate::session::local;
@@ -33,14 +32,10 @@ use crate::wire::tag::{FrontendTag, TransactionStatus};
 pub struct Session {
     /// The client.
     pub client: Client,
-    /// Where its server connections come from.
-    pub pool: Rc<Pool>,
+    /// Where its server connections come from, and where it counts as a client.
+    pub pool: ClientGuard,
     /// Where it is cancelled and told to end.
     pub open: OpenSlot,
-    /// Names unnamed statements, for all sessions of the worker.
-    pub next_unnamed: Rc<Cell<u64>>,
-    /// Counts the client in its pool.
-    pub guard: ClientGuard,
     /// What others see of the client.
     pub entered: Entered,
     /// The server connection of a client that replicates.
@@ -241,7 +236,6 @@ impl Session {
                 server,
                 pool: &self.pool,
                 slot: &self.open.slot,
-                next_unnamed: &self.next_unnamed,
                 upstream: Direction::Open,
                 entry: &self.entered.entry,
                 meter: Meter::default(),

@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -44,15 +45,20 @@ const NEW_FOR: Duration = Duration::from_secs(2);
 const CANCEL_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// What the worker keeps of one session.
-#[derive(Debug)]
 pub struct Slot {
     /// What a client has to know to cancel here.
     secret: CancelSecret,
-    serving: RefCell<Option<Serving>>,
+    serving: Cell<Option<Serving>>,
     queueing: Cell<Queueing>,
-    waker: RefCell<Option<Waker>>,
+    waker: Cell<Option<Waker>>,
     ending: Cell<bool>,
     killed: Cell<bool>,
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("queueing", &self.queueing).finish_non_exhaustive()
+    }
 }
 
 /// The secret of a cancel key. The one that nearly all clients have is in place: each keeps it for as long as it lives (I7).
@@ -109,9 +115,9 @@ impl Slot {
     fn new(secret: CancelSecret) -> Self {
         Self {
             secret,
-            serving: RefCell::default(),
+            serving: Cell::default(),
             queueing: Cell::default(),
-            waker: RefCell::default(),
+            waker: Cell::default(),
             ending: Cell::default(),
             killed: Cell::default(),
         }
@@ -140,13 +146,13 @@ impl Slot {
     /// From now on a cancel request for this session goes to `server`.
     pub fn serve(&self, server: &Server) {
         self.queueing.set(Queueing::No);
-        *self.serving.borrow_mut() =
-            Some(Serving { vitals: Rc::clone(&server.vitals), target: Arc::clone(&server.target) });
+        let (vitals, target) = (Rc::clone(&server.vitals), Arc::clone(&server.target));
+        self.serving.set(Some(Serving { vitals, target }));
     }
 
     /// From now on a cancel request for this session finds nothing to cancel.
     pub fn rest(&self) {
-        *self.serving.borrow_mut() = None;
+        self.serving.set(None);
         self.queueing.set(Queueing::No);
     }
 
@@ -157,10 +163,8 @@ impl Slot {
 
     /// Has the task of `cx` woken when the session is told to end, and when a cancel request comes or is over.
     pub fn watch(&self, cx: &Context<'_>) {
-        let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-            *waker = Some(cx.waker().clone());
-        }
+        let known = self.waker.take().filter(|known| known.will_wake(cx.waker()));
+        self.waker.set(Some(known.unwrap_or_else(|| cx.waker().clone())));
     }
 
     /// Tells the session to end.
@@ -216,7 +220,7 @@ impl Slot {
     /// `ProcessInterrupts`). The client has waited longer than it takes a server to read, but its request may have come out of
     /// the queue just now: then the cancel request is sent again, for as long as the same request is new and unanswered.
     async fn cancel(self: Rc<Self>) {
-        let Some(serving) = self.serving.borrow().clone() else {
+        let Some(serving) = self.serving() else {
             if self.queueing.get() == Queueing::Waits {
                 self.queueing.set(Queueing::Cancelled);
                 self.wake();
@@ -228,6 +232,12 @@ impl Slot {
         if is_new(work) {
             spawn_local(self.cancel_again(serving, work));
         }
+    }
+
+    fn serving(&self) -> Option<Serving> {
+        let serving = self.serving.take();
+        self.serving.set(serving.clone());
+        serving
     }
 
     async fn cancel_again(self: Rc<Self>, serving: Serving, work: Work) {

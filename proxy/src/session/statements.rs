@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
-use crate::backend::server::UnnamedId;
+use crate::backend::statement::UnnamedId;
 use crate::backend::statement::{Interner, Statement, StatementLimits};
 use crate::router::command::resets;
 use crate::router::holds::Holds;

@@ -67,8 +67,6 @@ pub struct Upstream<'a> {
     pub server: &'a mut Server,
     /// The statements of the pool.
     pub interner: &'a mut Interner,
-    /// Names the next unnamed statement.
-    pub next_unnamed: &'a mut u64,
     /// Whether statements are shared (transaction mode) or the client's own (session mode).
     pub mode: PoolMode,
 }
@@ -280,9 +278,9 @@ impl Upstream<'_> {
         if !self.server.outstanding.push(Owed::forward(Expect::Parse(None))) {
             return;
         }
-        *self.next_unnamed += 1;
-        self.client.statements.keep_unnamed(*self.next_unnamed, body);
-        self.server.unnamed = Some(*self.next_unnamed);
+        let id = self.interner.next_unnamed();
+        self.client.statements.keep_unnamed(id, body);
+        self.server.unnamed = Some(id);
     }
 
     fn parse_named(&mut self, buffer: &mut Buffer, message: &Message, name: &[u8], named: Named) {
@@ -348,7 +346,6 @@ impl Upstream<'_> {
             return Err(UpstreamError::StatementTooLong(message.header.message_len()));
         }
         self.client.holds = self.client.holds.with(Holds::UNSEEN);
-        *self.next_unnamed += 1;
         self.client.statements.drop_unnamed();
         self.server.unnamed = None;
         self.owe(FrontendTag::Parse);

@@ -15,12 +15,13 @@ thread_local! {
     static FREE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Bytes read from a socket and not yet consumed: `bytes[start..end]`.
+/// Bytes read from a socket and not yet consumed: `bytes[start..end]`. A buffer never grows to 4 GiB: it is grown for messages
+/// alone, whose length has 31 bits.
 #[derive(Debug)]
 pub struct Buffer {
     bytes: Box<[u8]>,
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
 }
 
 impl Buffer {
@@ -32,7 +33,7 @@ impl Buffer {
 
     /// The bytes that were read and not consumed.
     pub fn filled(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
+        &self.bytes[self.start as usize..self.end as usize]
     }
 
     /// True when nothing is left to consume.
@@ -42,29 +43,29 @@ impl Buffer {
 
     /// True when neither end has room: only consuming or growing helps.
     pub fn is_full(&self) -> bool {
-        self.start == 0 && self.end == self.bytes.len()
+        self.start == 0 && self.end as usize == self.bytes.len()
     }
 
     /// The room behind the filled bytes, after moving them to the front when there is none left.
     pub fn spare(&mut self) -> &mut [u8] {
         if self.is_empty() {
             (self.start, self.end) = (0, 0);
-        } else if self.end == self.bytes.len() {
+        } else if self.end as usize == self.bytes.len() {
             self.compact();
         }
-        &mut self.bytes[self.end..]
+        &mut self.bytes[self.end as usize..]
     }
 
     /// Marks `len` bytes of [`Self::spare`] as filled.
     pub fn advance(&mut self, len: usize) {
-        debug_assert!(self.end + len <= self.bytes.len());
-        self.end += len;
+        debug_assert!(self.end as usize + len <= self.bytes.len());
+        self.end += len as u32;
     }
 
     /// Drops the first `len` filled bytes.
     pub fn consume(&mut self, len: usize) {
         debug_assert!(len <= self.filled().len());
-        self.start += len;
+        self.start += len as u32;
     }
 
     /// Makes room for a message of `len` bytes to stand in the buffer whole.
@@ -73,9 +74,9 @@ impl Buffer {
             return self.compact();
         }
         let mut bytes = empty(len);
-        let filled = self.end - self.start;
+        let filled = self.filled().len();
         bytes[..filled].copy_from_slice(self.filled());
-        *self = Self { bytes, start: 0, end: filled };
+        *self = Self { bytes, start: 0, end: filled as u32 };
     }
 
     /// How many bytes the buffer can hold.
@@ -84,7 +85,7 @@ impl Buffer {
     }
 
     fn compact(&mut self) {
-        self.bytes.copy_within(self.start..self.end, 0);
+        self.bytes.copy_within(self.start as usize..self.end as usize, 0);
         (self.start, self.end) = (0, self.end - self.start);
     }
 }
