@@ -75,6 +75,63 @@ async fn the_functions_of_the_seed_run_as_written() {
     }
 }
 
+/// What psql does by itself with queries: expanded rows, variables, queries made of results, catalogs, a crosstab, pages of a
+/// cursor, pipes; and a query that is watched until it fails.
+const OWN_COMMANDS: &str = r"
+create sequence steps; create table t (id int primary key, word text);
+insert into t select n, 'word ' || n from generate_series(1, 30) n;
+\x on
+select * from t where id < 3;
+\x auto
+\pset format aligned
+select * from t where id < 3;
+\gdesc
+select id, word from t where id < 3 \gdesc
+select 7 as seven \gset
+select :seven + 1;
+select format('select %s as made', n) from generate_series(1, 3) n \gexec
+select id % 2 as even, id % 3 as third, count(*) from t group by 1, 2 \crosstabview
+\d t
+\dt
+\df nothing
+\set FETCH_COUNT 7
+select count(*), sum(id) from (select * from t) all_of_it;
+select id from t order by id;
+\set FETCH_COUNT 0
+\copy t to pstdout
+begin; insert into t values (1, 'twice');
+select 1;
+\echo :LAST_ERROR_SQLSTATE
+rollback;
+\set ON_ERROR_ROLLBACK on
+begin; insert into t values (1, 'twice'); select 'goes on'; commit;
+select 6 / (3 - nextval('steps')) as left \watch 0.05
+";
+
+#[tokio::test]
+async fn commands_of_psql_itself_give_the_same() {
+    let cluster = Cluster::builder().start();
+    let proxy = Proxy::start(&cluster, |config| {
+        config.set("pool.min", 1).set("pool.max", 2);
+    })
+    .await;
+    let mut outputs = Vec::new();
+    for port in [cluster.port, proxy.port] {
+        let database = cluster.create_database().await;
+        let program = libpq("psql", &proxy, &cluster, "disable").env("PGPORT", port.to_string());
+        let finished =
+            program.args(["-X", "-d", &database.name]).input(OWN_COMMANDS).succeed().await;
+        // The moment of each turn of a watch is in its title.
+        let is_same = |line: &&str| !line.contains("(every ");
+        let lines = finished.stdout.lines().chain(finished.stderr.lines()).filter(is_same);
+        outputs.push(lines.collect::<Vec<_>>().join("\n"));
+    }
+    assert_eq!(outputs[1], outputs[0]);
+    for seen in ["-[ RECORD 1 ]", "goes on", "25P02", "division by zero", "word 30"] {
+        assert!(outputs[0].contains(seen), "{seen} is not in {}", outputs[0]);
+    }
+}
+
 #[tokio::test]
 async fn the_database_of_the_seed_is_created_through_the_proxy() {
     let cluster = Cluster::builder().start();

@@ -1,17 +1,22 @@
 """What SQLAlchemy sees of a server: one transcript for each of many clients at once, by psycopg and by asyncpg.
 
 The same program runs against PostgreSQL and against the proxy, and the transcripts are compared.
-Connection parameters come from libpq's environment.
+Connection parameters come from libpq's environment; WATCH_PORT is that of PostgreSQL itself, by which
+a query is known to run before it is cancelled.
 """
 
 import asyncio
 import datetime
 import decimal
+import io
 import os
 import ssl
+import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql
@@ -19,6 +24,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 CLIENTS = int(os.environ["CLIENTS"])
+WAIT_S = 300
 
 
 def state(call):
@@ -237,8 +243,129 @@ def two_phase(engine, model, number):
         yield [xid for xid in connection.recover_twophase() if str(xid).startswith(f"{model.name} ")]
 
 
+def on_driver(connection, by_psycopg, by_asyncpg):
+    """Runs one of two functions on the driver's own connection, which SQLAlchemy hands out for what it has no words for."""
+    dbapi = connection.connection.dbapi_connection
+    if connection.engine.dialect.is_async:
+        return dbapi.run_async(by_asyncpg)
+    return by_psycopg(dbapi)
+
+
+def copies(engine, model, number):
+    table = f"{model.name}_copied"
+    rows = [(step, f"row {step}") for step in range(200)]
+
+    def by_psycopg(driver):
+        cursor = driver.cursor()
+        with cursor.copy(f"copy {table} from stdin") as stream:
+            for row in rows:
+                stream.write_row(row)
+        with cursor.copy(f"copy (select * from {table} where id > 196) to stdout") as stream:
+            return cursor.rowcount, b"".join(stream)
+
+    async def by_asyncpg(driver):
+        status = await driver.copy_records_to_table(table, records=rows)
+        out = io.BytesIO()
+        await driver.copy_from_query(f"select * from {table} where id > 196", output=out)
+        return status, out.getvalue()
+
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"create table {table} (id int primary key, word text)"))
+    with engine.connect() as connection:
+        connection.execute(sa.text("select 1"))
+        yield on_driver(connection, by_psycopg, by_asyncpg)
+        connection.commit()
+        connection.execute(sa.text("select 1"))
+        yield state(lambda: connection.execute(sa.text(f"insert into {table} values (1, 'twice')")))
+        connection.rollback()
+        yield connection.scalar(sa.text(f"select count(*) from {table}"))
+
+
+def large_objects(engine, model, number):
+    with engine.begin() as connection:
+        oid = connection.scalar(sa.text("select lo_from_bytea(0, :bytes)"), {"bytes": b"large" * 1000})
+        handle = connection.scalar(sa.text("select lo_open(:oid, 131072)"), {"oid": oid})
+        yield connection.scalar(sa.text("select lo_lseek(:handle, 5, 0)"), {"handle": handle})
+        yield bytes(connection.scalar(sa.text("select loread(:handle, 8)"), {"handle": handle}))
+    with engine.begin() as connection:
+        yield connection.scalar(sa.text("select length(lo_get(:oid))"), {"oid": oid})
+        yield connection.scalar(sa.text("select lo_unlink(:oid)"), {"oid": oid})
+
+
+def notifications(engine, model, number):
+    heard = []
+
+    def by_psycopg(driver):
+        driver.commit()
+        driver.autocommit = True
+        driver.add_notify_handler(lambda notice: heard.append((notice.channel, notice.payload)))
+        driver.execute(f"listen {model.name}")
+        for word in ["one", "two"]:
+            driver.execute(f"notify {model.name}, '{word}'")
+        driver.execute(f"unlisten {model.name}")
+        driver.execute(f"notify {model.name}, 'to nobody'")
+        driver.autocommit = False
+
+    async def by_asyncpg(driver):
+        def hear(connection, pid, channel, payload):
+            heard.append((channel, payload))
+
+        await driver.add_listener(model.name, hear)
+        for word in ["one", "two"]:
+            await driver.execute(f"notify {model.name}, '{word}'")
+        await driver.remove_listener(model.name, hear)
+        await driver.execute(f"notify {model.name}, 'to nobody'")
+
+    with engine.connect() as connection:
+        on_driver(connection, by_psycopg, by_asyncpg)
+    yield heard
+
+
+def until_it_sleeps(text):
+    """Until PostgreSQL itself says so: a cancel request that comes before has no effect."""
+    watching = "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and query = %s"
+    deadline = time.monotonic() + WAIT_S
+    with psycopg.connect(f"port={os.environ['WATCH_PORT']}", autocommit=True) as watcher:
+        while watcher.execute(watching, (text,)).fetchone()[0] == 0:
+            assert time.monotonic() < deadline, "the query never began to sleep"
+            time.sleep(0.01)
+
+
+def cancels(engine, model, number):
+    text = f"select pg_sleep(600) /* {model.name} */"
+
+    def by_psycopg(driver):
+        def cancel():
+            until_it_sleeps(text)
+            driver.cancel_safe()
+
+        canceller = threading.Thread(target=cancel)
+        canceller.start()
+        try:
+            driver.execute(text)
+        except psycopg.Error as error:
+            canceller.join()
+            return error.sqlstate
+
+    async def by_asyncpg(driver):
+        running = asyncio.ensure_future(driver.execute(text))
+        await asyncio.to_thread(until_it_sleeps, text)
+        running.cancel()
+        try:
+            await running
+        except asyncio.CancelledError:
+            return "cancelled"
+
+    with engine.connect() as connection:
+        yield on_driver(connection, by_psycopg, by_asyncpg)
+        connection.rollback()
+    with engine.connect() as connection:
+        yield connection.scalar(sa.text("select 'lives'"))
+
+
 PARTS = [
-    core, transactions, sessions, streams, reflection, isolation, locks, pooled, two_phase,
+    core, transactions, sessions, streams, reflection, isolation, locks, pooled, two_phase, copies,
+    large_objects, notifications, cancels,
 ]
 
 

@@ -5,6 +5,7 @@ mod sessions;
 use futures_util::StreamExt;
 use harness::wait;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Connection, Error, PgConnection, Row};
 
 use super::{CLIENTS, Place};
@@ -81,6 +82,13 @@ async fn queries(connection: &mut PgConnection, seen: &mut Seen) {
         seen.say("prepared", (row.get::<i32, _>(0), row.get::<&str, _>(1)));
         seen.say("prepared", (row.get::<Vec<u8>, _>(2), row.get::<Vec<i32>, _>(3)));
         seen.say("prepared", row.get::<Option<&str>, _>(4));
+    }
+    let document = serde_json::json!({"number": number, "list": [1, null, "é\n"]});
+    for sql in ["select $1::jsonb, $1 ->> 'list'", "select $1::json, $1 ->> 'list'"] {
+        let query = sqlx::query(sql).bind(Json(&document));
+        let row = query.fetch_one(&mut *connection).await.unwrap();
+        let back = row.get::<Json<serde_json::Value>, _>(0).0;
+        seen.say("json", (back == document, row.get::<String, _>(1)));
     }
     let query = sqlx::query("select $1::bigint * 2").bind(i64::from(number)).persistent(false);
     seen.say("unprepared", query.fetch_one(&mut *connection).await.unwrap().get::<i64, _>(0));
