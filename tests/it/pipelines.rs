@@ -165,6 +165,18 @@ async fn a_name_whose_preparation_is_refused_is_free_for_the_next_sequence() {
 }
 
 #[tokio::test]
+async fn what_follows_a_deallocate_inside_a_sequence_does_not_find_the_name() {
+    let look = [message::bind("s", &[]), message::execute("", 0), message::sync()].concat();
+    let parse = |sql: &str| [message::parse("s", sql), message::sync()].concat();
+    let deallocate = || [run("select 1"), message::query("deallocate s")].concat();
+    let mut turns = answered_by(3, [parse("select 1"), deallocate(), look.clone()].concat());
+    turns.extend(answered_by(3, [parse("select 2"), deallocate(), parse("select 3")].concat()));
+    turns.push((look, b'Z'));
+    assert_same(&turns).await;
+    assert_same_where_sessions_report(&turns).await;
+}
+
+#[tokio::test]
 async fn each_error_of_a_pipeline_names_its_own_statement() {
     let parsed = |name: &str| turn(&[message::parse(name, "select 1"), message::sync()]);
     let again = |name: &str, sql: &str| [message::parse(name, sql), message::sync()].concat();

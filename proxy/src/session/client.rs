@@ -139,7 +139,16 @@ impl Client {
 
     /// True while a statement is on its way that drops all names.
     pub fn forgets(&self) -> bool {
-        self.in_flight.as_ref().is_some_and(|known| known.dropping.contains(&Dropping::All))
+        self.drops(|dropping| *dropping == Dropping::All)
+    }
+
+    /// True while a statement is on its way that drops this name.
+    pub fn gives_up(&self, name: &[u8]) -> bool {
+        self.drops(|dropping| matches!(dropping, Dropping::Name(dropped) if **dropped == *name))
+    }
+
+    fn drops(&self, is_it: impl Fn(&Dropping) -> bool) -> bool {
+        self.in_flight.as_ref().is_some_and(|known| known.dropping.iter().any(is_it))
     }
 
     /// Counts a query that ended, and a transaction when it ended too.
