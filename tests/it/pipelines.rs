@@ -177,6 +177,17 @@ async fn what_follows_a_deallocate_inside_a_sequence_does_not_find_the_name() {
 }
 
 #[tokio::test]
+async fn a_deallocate_in_a_failed_transaction_leaves_the_name() {
+    let look = [message::bind("s", &[]), message::execute("", 0), message::sync()].concat();
+    let mut turns = vec![turn(&[message::parse("s", "select 1"), message::sync()])];
+    turns.extend([simple("begin"), simple("select 1/0")]);
+    let pipeline = [message::query("deallocate s"), look.clone(), message::query("rollback")];
+    turns.extend(answered_by(4, [pipeline.concat(), look].concat()));
+    assert_same(&turns).await;
+    assert_same_where_sessions_report(&turns).await;
+}
+
+#[tokio::test]
 async fn each_error_of_a_pipeline_names_its_own_statement() {
     let parsed = |name: &str| turn(&[message::parse(name, "select 1"), message::sync()]);
     let again = |name: &str, sql: &str| [message::parse(name, sql), message::sync()].concat();

@@ -22,7 +22,7 @@ use crate::wire::frontend::{
 };
 use crate::wire::header::{FrameError, HEADER_LEN, Header};
 use crate::wire::outstanding::{Expect, LocalReply, Owed};
-use crate::wire::tag::FrontendTag;
+use crate::wire::tag::{FrontendTag, TransactionStatus};
 
 /// The longest Parse that is looked at whole, in bytes. A longer one streams through and holds the connection.
 const PARSE_LEN_MAX: usize = 16 * 1024 * 1024;
@@ -205,6 +205,7 @@ impl Upstream<'_> {
         if !self.is_reset(sql) && self.mode == PoolMode::Transaction {
             if let Some(name) = deallocated(sql)
                 && !self.server.outstanding.is_in_sequence()
+                && self.server.status() != TransactionStatus::Failed
                 && self.client.statements.close(&name, self.server.outstanding.sequence_number())
             {
                 if self.server.prepared.has_own() {
