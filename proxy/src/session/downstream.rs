@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::backend::report::is_report;
 use crate::backend::server::{Server, ServerFault, parameter};
 use crate::backend::settings::{Settings, is_fact};
-use crate::error::{ClientFacing, Severity, SqlState};
+use crate::error::SqlState;
 use crate::pool::overdue::Overdue;
 use crate::router::command::Reset;
 use crate::router::holds::Holds;
@@ -295,12 +295,6 @@ impl Downstream<'_> {
             match reply {
                 LocalReply::ParseComplete => out.extend_from_slice(&PARSE_COMPLETE),
                 LocalReply::CloseComplete => out.extend_from_slice(&CLOSE_COMPLETE),
-                LocalReply::Deallocated if status == TransactionStatus::Failed => {
-                    out.extend_from_slice(&error_response(&TransactionFailed));
-                    out.extend_from_slice(&ready_for_query(status));
-                    self.client.statements.revert();
-                    continue;
-                }
                 LocalReply::Deallocated => {
                     out.extend_from_slice(DEALLOCATE_COMPLETE);
                     out.extend_from_slice(&ready_for_query(status));
@@ -317,25 +311,4 @@ pub fn changes_told(from: &Settings, to: &Settings, reported: &Settings) -> Vec<
         .filter(|(name, value)| from.get(name) != Some(*value) && reported.contains(name))
         .flat_map(|(name, value)| parameter_status(name, value))
         .collect()
-}
-
-/// What PostgreSQL says to anything but ROLLBACK in a failed transaction.
-struct TransactionFailed;
-
-impl ClientFacing for TransactionFailed {
-    fn sqlstate(&self) -> SqlState {
-        SqlState::IN_FAILED_SQL_TRANSACTION
-    }
-
-    fn severity(&self) -> Severity {
-        Severity::Error
-    }
-
-    fn message(&self) -> String {
-        "current transaction is aborted, commands ignored until end of transaction block".into()
-    }
-
-    fn hint(&self) -> Option<String> {
-        None
-    }
 }
