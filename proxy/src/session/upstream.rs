@@ -205,6 +205,7 @@ impl Upstream<'_> {
         if !self.is_reset(sql) && self.mode == PoolMode::Transaction {
             if let Some(name) = deallocated(sql)
                 && !self.server.outstanding.is_in_sequence()
+                && !self.server.outstanding.is_skipping()
                 && self.server.status() != TransactionStatus::Failed
                 && self.client.statements.close(&name, self.server.outstanding.sequence_number())
             {
