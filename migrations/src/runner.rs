@@ -41,8 +41,8 @@ impl Runner {
     }
 
     /// Updates the extension if it is installed and older than the server's files of it, applies what is pending, then makes
-    /// the partitions that must stand. Each step and its record
-    /// are one transaction, so a run that fails leaves the steps before the failing one, whole.
+    /// the partitions that must stand. Each step and its record are one transaction, so a run that fails leaves the steps
+    /// before the failing one, whole.
     ///
     /// # Errors
     /// Refusals before anything is touched, and the failure of a step: see [`MigrateError`].

@@ -1,5 +1,5 @@
--- The first version of the extension, as it was. It stays here for ALTER EXTENSION ... UPDATE to be tried from. Its
--- functions have arguments that the library has more of by now, so they refuse to run until the update.
+-- The first version of the extension, as it was. It stays here for ALTER EXTENSION ... UPDATE to be tried from. The library
+-- wants more arguments of most of its functions by now, so these refuse to run until the update.
 
 CREATE FUNCTION create_task(
     p_title character varying,

@@ -24,8 +24,6 @@ impl SqlState {
     pub const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: Self = Self(*b"25P03");
     /// `25P04`: a transaction took too long.
     pub const TRANSACTION_TIMEOUT: Self = Self(*b"25P04");
-    /// `25P02`: the transaction failed earlier.
-    pub const IN_FAILED_SQL_TRANSACTION: Self = Self(*b"25P02");
     /// `26000`: no prepared statement of that name.
     pub const INVALID_SQL_STATEMENT_NAME: Self = Self(*b"26000");
     /// `28000`: who the client says it is, or where it comes from, is not let in.
@@ -151,7 +149,6 @@ mod tests {
             (SqlState::FEATURE_NOT_SUPPORTED, "0A000"),
             (SqlState::CHARACTER_NOT_IN_REPERTOIRE, "22021"),
             (SqlState::INVALID_PARAMETER_VALUE, "22023"),
-            (SqlState::IN_FAILED_SQL_TRANSACTION, "25P02"),
             (SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, "25P03"),
             (SqlState::TRANSACTION_TIMEOUT, "25P04"),
             (SqlState::INVALID_SQL_STATEMENT_NAME, "26000"),

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// Moments are kept as nanoseconds since this one, which a process reaches before its first client.
+/// Moments are kept as nanoseconds since this one, at which the process noted the first of them.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// A cell of a moment.

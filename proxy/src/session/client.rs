@@ -66,14 +66,32 @@ pub struct Client {
 #[derive(Debug, Default)]
 pub struct InFlight {
     /// What certain names in errors of the server mean.
-    pub words: Vec<Word>,
+    pub words: VecDeque<Word>,
     /// What statements give up that the server is to run.
     pub dropping: VecDeque<Dropping>,
 }
 
-/// What a statement gives up that the server is to run.
+impl InFlight {
+    /// Forgets what concerns sequences that were answered: `answered_number` is that of the first that was not.
+    pub fn forget_answered(&mut self, answered_number: u32) {
+        let is_over = |number: u32| answered_number.wrapping_sub(number) as i32 > 0;
+        while self.words.pop_front_if(|word| is_over(word.sequence_number)).is_some() {}
+        while self.dropping.pop_front_if(|drop| is_over(drop.sequence_number)).is_some() {}
+    }
+}
+
+/// A statement that gives names up and that the server is to run.
+#[derive(Debug)]
+pub struct Dropping {
+    /// The number of the sequence that it belongs to.
+    pub sequence_number: u32,
+    /// What it gives up.
+    pub what: Dropped,
+}
+
+/// What a statement gives up.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Dropping {
+pub enum Dropped {
     /// This name.
     Name(Box<[u8]>),
     /// All names, and the proxy knows only from the reply that it was run.
@@ -139,16 +157,17 @@ impl Client {
 
     /// True while a statement is on its way that drops all names.
     pub fn forgets(&self) -> bool {
-        self.drops(|dropping| *dropping == Dropping::All)
+        self.drops(|dropped| *dropped == Dropped::All)
     }
 
     /// True while a statement is on its way that drops this name.
     pub fn gives_up(&self, name: &[u8]) -> bool {
-        self.drops(|dropping| matches!(dropping, Dropping::Name(dropped) if **dropped == *name))
+        self.drops(|dropped| matches!(dropped, Dropped::Name(dropped) if **dropped == *name))
     }
 
-    fn drops(&self, is_it: impl Fn(&Dropping) -> bool) -> bool {
-        self.in_flight.as_ref().is_some_and(|known| known.dropping.iter().any(is_it))
+    fn drops(&self, is_it: impl Fn(&Dropped) -> bool) -> bool {
+        let mut dropping = self.in_flight.iter().flat_map(|known| &known.dropping);
+        dropping.any(|dropping| is_it(&dropping.what))
     }
 
     /// Counts a query that ended, and a transaction when it ended too.
@@ -200,5 +219,25 @@ impl Client {
             }
         };
         let _ = timeout(FAREWELL_TIMEOUT, told).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_answered_sequences_is_forgotten() {
+        let mut known = InFlight::default();
+        // The numbers begin anew after the last one.
+        for sequence_number in [u32::MAX - 1, u32::MAX, 0, 1] {
+            known.dropping.push_back(Dropping { sequence_number, what: Dropped::All });
+            let (on_server, meaning) = (Box::default(), Meaning::Name(Box::default()));
+            known.words.push_back(Word { sequence_number, on_server, meaning });
+        }
+        for (answered_number, left) in [(u32::MAX - 1, 4), (0, 2), (1, 1), (2, 0)] {
+            known.forget_answered(answered_number);
+            assert_eq!((known.words.len(), known.dropping.len()), (left, left));
+        }
     }
 }

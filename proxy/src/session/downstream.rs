@@ -12,7 +12,7 @@ use crate::error::SqlState;
 use crate::pool::overdue::Overdue;
 use crate::router::command::Reset;
 use crate::router::holds::Holds;
-use crate::session::client::{Client, Dropping};
+use crate::session::client::{Client, Dropped};
 use crate::session::error_words::reworded;
 use crate::session::replay::Replay;
 use crate::session::resetting::{Resetting, Unsure};
@@ -115,9 +115,7 @@ impl Downstream<'_> {
         }
         if tag == BackendTag::ReadyForQuery && answer.disposition == Disposition::Forward {
             self.client.count_query(self.server.status());
-            if !self.server.outstanding.is_owed() {
-                self.client.in_flight = None;
-            }
+            self.forget_answered();
         }
         // The server goes on: what was kept in case that it would not is of no more use.
         if answer.completed.is_some()
@@ -136,14 +134,14 @@ impl Downstream<'_> {
                 self.client.statements.clear();
                 self.client.statements.drop_unnamed();
                 self.client.holds = Holds::NONE;
-                self.take_dropping(|dropping| *dropping == Dropping::All);
+                self.take_dropped(|dropped| *dropped == Dropped::All);
                 if !self.server.resets_by_itself() {
                     self.begin_reset(&Reset::All);
                 }
             }
             Some(b"DEALLOCATE ALL\0") => {
                 self.client.statements.clear();
-                self.take_dropping(|dropping| *dropping == Dropping::All);
+                self.take_dropped(|dropped| *dropped == Dropped::All);
             }
             Some(b"DEALLOCATE\0") => self.drop_named(),
             Some(b"RESET\0") => {
@@ -157,16 +155,29 @@ impl Downstream<'_> {
 
     /// The server has run a DEALLOCATE of a name.
     fn drop_named(&mut self) {
-        let is_name = |dropping: &Dropping| matches!(dropping, Dropping::Name(_));
-        if let Some(Dropping::Name(name)) = self.take_dropping(is_name) {
+        let is_name = |dropped: &Dropped| matches!(dropped, Dropped::Name(_));
+        if let Some(Dropped::Name(name)) = self.take_dropped(is_name) {
             self.client.statements.forget(&name);
         }
     }
 
     /// The first of this kind that has now been run.
-    fn take_dropping(&mut self, is_it: impl Fn(&Dropping) -> bool) -> Option<Dropping> {
+    fn take_dropped(&mut self, is_it: impl Fn(&Dropped) -> bool) -> Option<Dropped> {
         let dropping = &mut self.client.in_flight.as_mut()?.dropping;
-        dropping.remove(dropping.iter().position(is_it)?)
+        let index = dropping.iter().position(|dropping| is_it(&dropping.what))?;
+        dropping.remove(index).map(|dropping| dropping.what)
+    }
+
+    /// A client that never waits for its last answer is never without requests on their way: what is known of those that
+    /// were answered is not to pile up (I7).
+    fn forget_answered(&mut self) {
+        let outstanding = &self.server.outstanding;
+        match &mut self.client.in_flight {
+            Some(known) if outstanding.is_owed() => {
+                known.forget_answered(outstanding.answered_number());
+            }
+            known => *known = None,
+        }
     }
 
     /// The server connection has gone back to its own start: what the client's session goes back to is another matter.

@@ -26,7 +26,7 @@ fn meaning(client: &mut Client, name: &[u8], sequence_number: u32) -> Option<Mea
     let words = &mut client.in_flight.as_mut()?.words;
     let is_it = |word: &Word| word.sequence_number == sequence_number && *word.on_server == *name;
     let index = words.iter().position(is_it)?;
-    Some(words.remove(index).meaning)
+    words.remove(index).map(|word| word.meaning)
 }
 
 /// The name in the message that only the proxy gives.

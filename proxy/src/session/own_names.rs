@@ -9,7 +9,7 @@ use crate::backend::settings::SEARCH_PATH;
 use crate::backend::statement::Statement;
 use crate::router::holds::Holds;
 use crate::router::names::{NameUse, drops_all, name_uses};
-use crate::session::client::Dropping;
+use crate::session::client::{Dropped, Dropping};
 use crate::session::upstream::Upstream;
 use crate::wire::buffer::Buffer;
 use crate::wire::frontend::{SYNC, write_parse, write_subject};
@@ -35,7 +35,7 @@ impl Upstream<'_> {
     /// Gives the server what a text uses that is sent next.
     pub(super) fn give(&mut self, buffer: &mut Buffer, uses: &[NameUse]) {
         if uses.contains(&NameUse::DropAll) {
-            self.client.in_flight().dropping.push_back(Dropping::All);
+            self.note_dropped(Dropped::All);
         }
         let failed = self.server.status() == TransactionStatus::Failed;
         if failed || self.server.outstanding.is_skipping() {
@@ -48,12 +48,17 @@ impl Upstream<'_> {
                 NameUse::Look(name) => self.give_named(buffer, name, ending),
                 NameUse::Drop(name) => {
                     self.give_named(buffer, name, ending);
-                    self.client.in_flight().dropping.push_back(Dropping::Name(name.clone()));
+                    self.note_dropped(Dropped::Name(name.clone()));
                 }
                 NameUse::List => self.give_all(buffer, ending),
                 NameUse::DropAll => {}
             }
         }
+    }
+
+    fn note_dropped(&mut self, what: Dropped) {
+        let sequence_number = self.server.outstanding.sequence_number();
+        self.client.in_flight().dropping.push_back(Dropping { sequence_number, what });
     }
 
     fn give_named(&mut self, buffer: &mut Buffer, name: &[u8], ending: Ending) {

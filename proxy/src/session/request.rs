@@ -3,7 +3,6 @@
 //! What needs no server is dealt with here. Must not know servers, and of pools only what counts the bytes.
 
 use std::future::poll_fn;
-use std::io;
 use std::task::{Context, Poll, ready};
 
 use crate::net::flow::poll_fill;
@@ -49,16 +48,17 @@ pub async fn next(client: &mut Client, slot: &Slot) -> Request {
 /// INVARIANT I7: an idle client waits in here. It costs what the future around this is large, so there is none inside.
 fn poll_next(client: &mut Client, slot: &Slot, cx: &mut Context<'_>) -> Poll<Request> {
     loop {
-        if !client.down.is_clear() && ready!(client.poll_send(cx)).is_err() {
-            return Poll::Ready(Request::Lost);
-        }
+        slot.watch(cx);
         if slot.is_ending() {
             return Poll::Ready(Request::Ending);
         }
+        if !client.down.is_clear() && ready!(client.poll_send(cx)).is_err() {
+            return Poll::Ready(Request::Lost);
+        }
         match step(client) {
-            Step::Fill => match ready!(poll_more(client, slot, cx)) {
-                Ok(0) | Err(_) if !slot.is_ending() => return Poll::Ready(Request::Lost),
-                Ok(_) | Err(_) => {}
+            Step::Fill => match ready!(poll_fill(&mut client.stream, &mut client.buffer, cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(Request::Lost),
+                Ok(len) => client.counters.add(Count::ReceivedBytes, len as u64),
             },
             Step::Drop(total) => drop_message(client, total),
             Step::Resume(total) => {
@@ -145,12 +145,47 @@ fn discard(client: &mut Client) {
     }
 }
 
-fn poll_more(client: &mut Client, slot: &Slot, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    slot.watch(cx);
-    if slot.is_ending() {
-        return Poll::Ready(Ok(0));
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
+
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::backend::settings::Settings;
+    use crate::net::socket::{Peer, Socket};
+    use crate::net::stream::ClientStream;
+    use crate::pool::greeting::Greeting;
+    use crate::session::slot::Slots;
+    use crate::session::startup::Protocol;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
-    let len = ready!(poll_fill(&mut client.stream, &mut client.buffer, cx))?;
-    client.counters.add(Count::ReceivedBytes, len as u64);
-    Poll::Ready(Ok(len))
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_still_ended() {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let stream = ClientStream::plain(Socket::unix(near), Peer::Unix);
+        let settings = Rc::new(Settings::from_reported(&[]));
+        let mut client = Client::new(stream, Greeting { settings, parameters: Rc::default() });
+        client.down.outbox.push(&vec![0; 16 * 1024 * 1024]);
+        let open = Slots::new(0, 0).open(Protocol::V3_0);
+        let woken = Arc::<Woken>::default();
+        let waker = Arc::clone(&woken).into();
+        let mut cx = Context::from_waker(&waker);
+        assert!(poll_next(&mut client, &open.slot, &mut cx).is_pending());
+        open.slot.kill();
+        assert!(woken.0.load(Ordering::Relaxed));
+        let ended = poll_next(&mut client, &open.slot, &mut cx);
+        assert!(matches!(ended, Poll::Ready(Request::Ending)), "{ended:?}");
+    }
 }

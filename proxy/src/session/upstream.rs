@@ -322,7 +322,7 @@ impl Upstream<'_> {
     /// Should the sequence that is sent now end in an error with this name, the name means this.
     pub(super) fn reword(&mut self, on_server: Box<[u8]>, meaning: Meaning) {
         let sequence_number = self.server.outstanding.sequence_number();
-        self.client.in_flight().words.push(Word { sequence_number, on_server, meaning });
+        self.client.in_flight().words.push_back(Word { sequence_number, on_server, meaning });
     }
 
     /// The name is taken: the server says so itself (42P05), being sent a name that is taken there too. It says first
