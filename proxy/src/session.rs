@@ -22,6 +22,7 @@ pub mod startup;
 pub mod statement_limit;
 pub mod statements;
 mod undecided;
+mod unnamed;
 pub mod upstream;
 
 #[cfg(test)]

@@ -43,4 +43,5 @@ mod support;
 mod tidy;
 mod timeouts;
 mod tls;
+mod unnamed;
 mod up;

@@ -69,7 +69,7 @@ pub struct Server {
     pub up: Flow,
     /// The shared statements it has.
     pub prepared: Prepared,
-    /// Whose unnamed statement it has.
+    /// Whose unnamed statement it has; None when that is not known.
     pub unnamed: Option<UnnamedId>,
     /// Whether it needs `DISCARD ALL`.
     pub taint: Taint,

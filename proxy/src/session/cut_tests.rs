@@ -236,6 +236,20 @@ async fn i6_an_unnamed_statement_of_another_client_is_out_of_reach() -> io::Resu
 }
 
 #[tokio::test]
+async fn i6_it_is_out_of_reach_behind_an_error_too() -> io::Result<()> {
+    let interner = Rc::new(RefCell::new(Interner::default()));
+    let mut pair = Pair::new(&interner)?;
+    pair.server.unnamed = Some(77);
+    let sync = frontend::SYNC.to_vec();
+    pair.up(&[bind(b"missing"), parse(b"", b"select 1"), sync.clone()].concat());
+    let error = message(b'E', b"SERROR\0C26000\0M\0\0");
+    pair.down(&[error, message(b'Z', b"I")].concat());
+    let up = pair.up(&[bind(b""), sync].concat());
+    assert_eq!(up[0], b'C', "the server may still have the other client's");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_error_in_the_pipeline_takes_back_what_came_after_it() -> io::Result<()> {
     let interner = Rc::new(RefCell::new(Interner::default()));
     let mut pair = Pair::new(&interner)?;

@@ -20,7 +20,7 @@ use crate::wire::buffer::Buffer;
 use crate::wire::error_response::{ServerError, error_response, is_changed_shape};
 use crate::wire::greeting::{parameter_status, ready_for_query};
 use crate::wire::header::{HEADER_LEN, Header};
-use crate::wire::outstanding::{Answer, Disposition, Expect, LocalReply, Owed};
+use crate::wire::outstanding::{Answer, Disposition, Expect, LocalReply};
 use crate::wire::tag::{BackendTag, TransactionStatus};
 
 /// ParseComplete, as it is written.
@@ -100,16 +100,20 @@ impl Downstream<'_> {
 
     fn observe(&mut self, tag: BackendTag, message: &[u8]) -> Answer {
         let statements = &mut self.client.statements;
-        let answer = self.server.observe(tag, message, &mut |void| match void {
-            Owed { expect: Expect::Parse(Some(_)), disposition: Disposition::Forward }
-            | Owed { expect: Expect::Local(_), .. } => statements.revert(),
-            Owed { expect: Expect::Parse(None), disposition: Disposition::Forward } => {
-                statements.drop_unnamed();
+        let mut is_refused = tag == BackendTag::ErrorResponse;
+        let answer = self.server.observe(tag, message, &mut |void| {
+            match (void.expect, void.disposition) {
+                (Expect::Parse(_), Disposition::Forward) if is_refused => statements.refuse(),
+                (Expect::Parse(_), Disposition::Forward) | (Expect::Local(_), _) => {
+                    statements.revert();
+                }
+                _ => {}
             }
-            _ => {}
+            // The error is about the first; what follows it is ignored.
+            is_refused = false;
         });
         match (answer.completed, answer.disposition) {
-            (Some(Expect::Parse(Some(_))), Disposition::Forward) => statements.settle(),
+            (Some(Expect::Parse(_)), Disposition::Forward) => statements.settle(),
             _ if tag == BackendTag::CommandComplete => self.observe_command(message),
             _ => {}
         }
@@ -132,7 +136,6 @@ impl Downstream<'_> {
         match message.get(HEADER_LEN..) {
             Some(b"DISCARD ALL\0") => {
                 self.client.statements.clear();
-                self.client.statements.drop_unnamed();
                 self.client.holds = Holds::NONE;
                 self.take_dropped(|dropped| *dropped == Dropped::All);
                 if !self.server.resets_by_itself() {
@@ -310,6 +313,7 @@ impl Downstream<'_> {
                     out.extend_from_slice(DEALLOCATE_COMPLETE);
                     out.extend_from_slice(&ready_for_query(status));
                 }
+                LocalReply::Nothing => {}
             }
             self.client.statements.settle();
         }

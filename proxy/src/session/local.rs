@@ -108,6 +108,8 @@ fn apply(client: &mut Client, change: Change) -> &'static [u8] {
         }
         Change::CloseNothing => &CLOSE_COMPLETE,
         Change::Deallocate(name) => {
+            // As any simple query does (tcop/postgres.c, `exec_simple_query`).
+            statements.drop_unnamed();
             if statements.close(&name, SETTLED) {
                 statements.settle();
             }

@@ -18,6 +18,9 @@ use crate::wire::frontend::query_of;
 
 /// Changes that are looked through for a name. A client with more of them on their way waits for their replies.
 const CHANGES_SEEN_MAX: usize = 64;
+/// Bytes of an unnamed statement that is kept while the fate of its successor is open. Of a longer one, or behind
+/// [`CHANGES_SEEN_MAX`] changes, an error in the pipeline leaves nothing: the client is told that it does not exist (I7).
+const REPLACED_LEN_MAX: usize = 64 * 1024;
 
 /// One name of the client.
 #[derive(Clone, Debug)]
@@ -60,14 +63,20 @@ pub enum Shape {
 pub struct Unnamed {
     /// Tells it from every other unnamed statement of this worker.
     pub id: UnnamedId,
-    /// Query text, zero byte, parameter types.
-    pub body: Vec<u8>,
+    /// Query text, zero byte, parameter types; None when it was too long to be kept, and then only the server has it.
+    pub body: Option<Vec<u8>>,
 }
 
 impl Unnamed {
-    /// The query's text.
+    /// The query's text, empty when it was not kept.
     pub fn query(&self) -> &[u8] {
-        self.body.split(|&byte| byte == 0).next().unwrap_or_default()
+        let body = self.body.as_deref().unwrap_or_default();
+        body.split(|&byte| byte == 0).next().unwrap_or_default()
+    }
+
+    /// Whether it is worth its memory once another is on its way in its place, in case that the other is ignored.
+    fn is_worth_keeping(&self) -> bool {
+        self.body.as_ref().is_none_or(|body| body.len() <= REPLACED_LEN_MAX)
     }
 }
 
@@ -97,12 +106,15 @@ struct Change {
 enum Pending {
     Parse(Box<[u8]>),
     Close(Box<[u8]>, Named),
+    /// The unnamed statement was this one, or there was none.
+    Unnamed(Option<Unnamed>),
 }
 
 impl Pending {
     fn name(&self) -> &[u8] {
         match self {
             Self::Parse(name) | Self::Close(name, _) => name,
+            Self::Unnamed(_) => b"",
         }
     }
 }
@@ -174,7 +186,7 @@ impl Statements {
         let kept = self.0.as_ref()?;
         let closing = kept.pending.iter().filter_map(|change| match &change.kind {
             Pending::Close(name, named) => Some((name, named)),
-            Pending::Parse(_) => None,
+            Pending::Parse(_) | Pending::Unnamed(_) => None,
         });
         let mut names = closing.chain(&kept.names);
         let found = names.find(|(_, named)| *named.statement.name == *on_server);
@@ -213,6 +225,9 @@ impl Statements {
 
     /// True while the reply to another sequence than this one decides what the name stands for, or whether it is free.
     pub fn is_undecided(&self, name: &[u8], sequence_number: u32) -> bool {
+        if name.is_empty() && self.has_unnamed_change(sequence_number) {
+            return false;
+        }
         let mut earlier = self.earlier(sequence_number).take(CHANGES_SEEN_MAX + 1).enumerate();
         earlier.any(|(index, change)| index == CHANGES_SEEN_MAX || change.kind.name() == name)
     }
@@ -220,6 +235,13 @@ impl Statements {
     /// True while the reply to another sequence than this one decides about any name.
     pub fn is_any_undecided(&self, sequence_number: u32) -> bool {
         self.earlier(sequence_number).next().is_some()
+    }
+
+    /// True when the sequence itself says what the unnamed statement is.
+    fn has_unnamed_change(&self, sequence_number: u32) -> bool {
+        let latest = self.0.iter().flat_map(|kept| kept.pending.iter().rev());
+        let mut own = latest.take_while(|change| change.sequence_number == sequence_number);
+        own.any(|change| matches!(change.kind, Pending::Unnamed(_)))
     }
 
     fn earlier(&self, sequence_number: u32) -> impl Iterator<Item = &Change> {
@@ -234,7 +256,17 @@ impl Statements {
         }
     }
 
-    /// The oldest change on its way was ignored or refused.
+    /// The oldest change on its way was refused. The server drops its unnamed statement before it finds the new one wanting
+    /// (tcop/postgres.c, `exec_parse_message`).
+    pub fn refuse(&mut self) {
+        let oldest = self.0.as_mut().and_then(|kept| kept.pending.front_mut());
+        if let Some(Change { kind: Pending::Unnamed(before), .. }) = oldest {
+            *before = None;
+        }
+        self.revert();
+    }
+
+    /// The oldest change on its way was ignored.
     pub fn revert(&mut self) {
         let Some(kept) = &mut self.0 else { return };
         let Some(change) = kept.pending.pop_front() else { return };
@@ -248,6 +280,7 @@ impl Statements {
         match kind {
             Pending::Parse(name) => drop(kept.remove(&name)),
             Pending::Close(name, named) => kept.insert(name, named),
+            Pending::Unnamed(before) => kept.unnamed = before,
         }
     }
 
@@ -259,19 +292,23 @@ impl Statements {
         }
     }
 
-    /// Keeps a copy of the unnamed statement, in the memory of the one before.
-    pub fn keep_unnamed(&mut self, id: UnnamedId, body: &[u8]) {
+    /// Another unnamed statement, or its Close, is on its way, in the sequence of this number.
+    pub fn replace_unnamed(&mut self, unnamed: Option<Unnamed>, sequence_number: u32) {
         let kept = self.kept();
-        let mut memory = kept.unnamed.take().map(|unnamed| unnamed.body).unwrap_or_default();
-        memory.clear();
-        memory.extend_from_slice(body);
-        kept.unnamed = Some(Unnamed { id, body: memory });
+        let is_short = kept.pending.len() < CHANGES_SEEN_MAX;
+        let before = std::mem::replace(&mut kept.unnamed, unnamed);
+        let before = before.filter(|before| is_short && before.is_worth_keeping());
+        kept.pending.push_back(Change { sequence_number, kind: Pending::Unnamed(before) });
     }
 
-    /// The unnamed statement is gone.
+    /// The unnamed statement is gone, whatever becomes of the changes on their way.
     pub fn drop_unnamed(&mut self) {
-        if let Some(kept) = &mut self.0 {
-            kept.unnamed = None;
+        let Some(kept) = &mut self.0 else { return };
+        kept.unnamed = None;
+        for change in &mut kept.pending {
+            if let Pending::Unnamed(before) = &mut change.kind {
+                *before = None;
+            }
         }
     }
 
@@ -381,6 +418,51 @@ mod tests {
         assert!(statements.is_undecided(b"a", 9));
         statements.revert();
         assert!(!statements.is_undecided(b"a", 9));
+    }
+
+    fn unnamed(id: UnnamedId) -> Option<Unnamed> {
+        Some(Unnamed { id, body: Some(b"select 1\0\0\0".to_vec()) })
+    }
+
+    fn id_of(statements: &Statements) -> Option<UnnamedId> {
+        statements.unnamed().map(|unnamed| unnamed.id)
+    }
+
+    #[test]
+    fn an_unnamed_statement_stays_when_its_successors_are_ignored() {
+        let mut statements = Statements::default();
+        statements.replace_unnamed(unnamed(1), 0);
+        statements.settle();
+        statements.replace_unnamed(unnamed(2), 1);
+        statements.replace_unnamed(None, 1);
+        assert_eq!(id_of(&statements), None);
+        statements.revert();
+        statements.revert();
+        assert_eq!(id_of(&statements), Some(1));
+        statements.replace_unnamed(unnamed(3), 2);
+        statements.refuse();
+        assert_eq!(id_of(&statements), None, "the server drops the old one first");
+    }
+
+    #[test]
+    fn an_unnamed_statement_dropped_by_a_query_does_not_come_back() {
+        let mut statements = Statements::default();
+        statements.replace_unnamed(unnamed(1), 0);
+        statements.settle();
+        statements.replace_unnamed(unnamed(2), 1);
+        statements.drop_unnamed();
+        statements.revert();
+        assert_eq!(id_of(&statements), None);
+    }
+
+    #[test]
+    fn the_unnamed_statement_of_an_earlier_sequence_is_undecided() {
+        let mut statements = Statements::default();
+        statements.replace_unnamed(unnamed(1), 0);
+        assert!(!statements.is_undecided(b"", 0));
+        assert!(statements.is_undecided(b"", 1));
+        statements.replace_unnamed(unnamed(2), 1);
+        assert!(!statements.is_undecided(b"", 1), "the sequence has one of its own");
     }
 
     #[test]

@@ -30,7 +30,8 @@ impl Upstream<'_> {
 /// The name of the statement that a message of the extended protocol is about.
 fn statement_name(tag: FrontendTag, message: &[u8]) -> Option<&[u8]> {
     match tag {
-        FrontendTag::Parse => Some(Parse::read(message).ok()?.name),
+        // Whatever the unnamed statement was, it is another one then.
+        FrontendTag::Parse => Some(Parse::read(message).ok()?.name).filter(|name| !name.is_empty()),
         FrontendTag::Bind => Some(BindHead::read(message)?.statement),
         FrontendTag::Describe | FrontendTag::Close => match read_subject(message) {
             Ok((Subject::Statement, name)) => Some(name),

@@ -73,7 +73,7 @@ pub struct Upstream<'a> {
 
 /// One message as far as it was read.
 pub(super) struct Message {
-    header: Header,
+    pub(super) header: Header,
     pub(super) tag: FrontendTag,
     /// Bytes of it in the buffer.
     pub(super) present: usize,
@@ -193,22 +193,23 @@ impl Upstream<'_> {
         self.server.outstanding.push(Owed::forward(expect));
     }
 
-    fn forward(&mut self, buffer: &mut Buffer, message: &Message) {
+    pub(super) fn forward(&mut self, buffer: &mut Buffer, message: &Message) {
         self.server.up.forward(buffer, message.present, message.header.message_len());
     }
 
-    /// A simple query also drops the unnamed statement (tcop/postgres.c, `exec_simple_query`).
     fn query(&mut self, buffer: &mut Buffer, message: &Message) {
         let seen = &self.server.up.unseen(buffer)[HEADER_LEN..message.present];
         let sql = seen.strip_suffix(b"\0").unwrap_or(seen);
         let mut uses = Vec::new();
+        let in_sequence = self.server.outstanding.is_in_sequence();
         if !self.is_reset(sql) && self.mode == PoolMode::Transaction {
             if let Some(name) = deallocated(sql)
-                && !self.server.outstanding.is_in_sequence()
+                && !in_sequence
                 && !self.server.outstanding.is_skipping()
                 && self.server.status() != TransactionStatus::Failed
                 && self.client.statements.close(&name, self.server.outstanding.sequence_number())
             {
+                self.client.statements.drop_unnamed();
                 if self.server.prepared.has_own() {
                     self.take_back(buffer, &name);
                     self.sync(buffer);
@@ -224,8 +225,7 @@ impl Upstream<'_> {
         if !uses.is_empty() {
             self.give(buffer, &uses);
         }
-        self.client.statements.drop_unnamed();
-        self.server.unnamed = None;
+        self.drop_unnamed();
         self.owe(FrontendTag::Query);
         self.forward(buffer, message);
     }
@@ -274,15 +274,6 @@ impl Upstream<'_> {
         let statement = self.interner.intern(parse.body, path);
         self.parse_named(buffer, message, &name, Named::new(statement, holds, uses));
         Ok(())
-    }
-
-    fn parse_unnamed(&mut self, body: &[u8]) {
-        if !self.server.outstanding.push(Owed::forward(Expect::Parse(None))) {
-            return;
-        }
-        let id = self.interner.next_unnamed();
-        self.client.statements.keep_unnamed(id, body);
-        self.server.unnamed = Some(id);
     }
 
     fn parse_named(&mut self, buffer: &mut Buffer, message: &Message, name: &[u8], named: Named) {
@@ -337,24 +328,6 @@ impl Upstream<'_> {
         write_parse(self.server.up.outbox.writer(), &taken.name, &body);
     }
 
-    /// A Parse too long to be kept. Unnamed, it streams through and the client keeps its server connection.
-    fn parse_unseen(
-        &mut self,
-        buffer: &mut Buffer,
-        message: &Message,
-    ) -> Result<(), UpstreamError> {
-        let unseen = self.server.up.unseen(buffer);
-        if unseen.get(HEADER_LEN) != Some(&0) {
-            return Err(UpstreamError::StatementTooLong(message.header.message_len()));
-        }
-        self.client.holds = self.client.holds.with(Holds::UNSEEN);
-        self.client.statements.drop_unnamed();
-        self.server.unnamed = None;
-        self.owe(FrontendTag::Parse);
-        self.forward(buffer, message);
-        Ok(())
-    }
-
     fn bind(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
         let unseen = &self.server.up.unseen(buffer)[..message.present];
         let head = BindHead::read(unseen).ok_or(FrameError::Body(b'B'))?;
@@ -398,27 +371,6 @@ impl Upstream<'_> {
         Ok(())
     }
 
-    /// INVARIANT I6: the unnamed statement that the server has may be another client's.
-    fn bind_unnamed(&mut self, buffer: &mut Buffer) {
-        let Some(unnamed) = self.client.statements.unnamed() else {
-            if self.server.unnamed.take().is_some() {
-                self.server.outstanding.push(Owed::swallow(Expect::Close(None)));
-                write_subject(self.server.up.insert(buffer), b'C', b"");
-            }
-            return;
-        };
-        if self.server.report.is_none() {
-            let holds = self.client.holds_of(unnamed.query());
-            self.client.holds = self.client.holds.with(holds);
-        }
-        if self.server.unnamed == Some(unnamed.id) {
-            return;
-        }
-        self.server.unnamed = Some(unnamed.id);
-        self.server.outstanding.push(Owed::swallow(Expect::Parse(None)));
-        write_parse(self.server.up.insert(buffer), b"", &unnamed.body);
-    }
-
     fn describe(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
         let unseen = &self.server.up.unseen(buffer)[..message.present];
         let (subject, name) = read_subject(unseen)?;
@@ -460,11 +412,13 @@ impl Upstream<'_> {
         let unseen = &self.server.up.unseen(buffer)[..message.present];
         let (subject, name) = read_subject(unseen)?;
         if subject == Subject::Statement && !self.server.outstanding.is_skipping() {
-            if name.is_empty() {
-                self.client.statements.drop_unnamed();
-                self.server.unnamed = None;
-            } else if self.client.statements.close(name, self.server.outstanding.sequence_number())
-            {
+            let sequence_number = self.server.outstanding.sequence_number();
+            if name.is_empty() && self.client.statements.unnamed().is_some() {
+                self.client.statements.replace_unnamed(None, sequence_number);
+                self.answer(buffer, message, LocalReply::CloseComplete);
+                return Ok(());
+            }
+            if self.client.statements.close(name, sequence_number) {
                 let name = name.to_vec();
                 self.take_back(buffer, &name);
                 self.answer(buffer, message, LocalReply::CloseComplete);

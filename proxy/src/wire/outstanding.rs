@@ -47,6 +47,8 @@ pub enum LocalReply {
     CloseComplete,
     /// CommandComplete and ReadyForQuery for a DEALLOCATE of a statement that only the client forgets.
     Deallocated,
+    /// None: it marks where, among the replies, something becomes of the client's statements.
+    Nothing,
 }
 
 /// Whether the client gets to see a reply.

@@ -121,6 +121,11 @@ fn subjects(random: &mut Random) -> Vec<Subject> {
     if chosen.contains(&Subject::Place) {
         chosen.retain(|subject| *subject != Subject::SearchPath);
     }
+    // A transaction that says UNLISTEN can be prepared only where the server process has never listened, for anybody
+    // (`Async_UnlistenAll` in commands/async.c).
+    if chosen.contains(&Subject::TwoPhase) {
+        chosen.retain(|subject| *subject != Subject::Listen);
+    }
     chosen
 }
 
