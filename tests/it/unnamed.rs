@@ -27,13 +27,15 @@ async fn what_an_error_makes_void_leaves_the_older_one() {
         turns.extend([turn(&[ignored(std::slice::from_ref(&void))]), turn(&[look()])]);
         turns.extend(two(ignored(&[void]), look()));
     }
+    let queries = [message::query("select 1"), message::query("select 2")].concat();
+    turns.extend([turn(&[ignored(&[queries])]), turn(&[look()])]);
     // One that was parsed in front of the error stays, and one that is refused leaves none.
     turns
         .extend(two([parse("select 'kept'"), ignored(&[parse("select 'lost'")])].concat(), look()));
     turns.extend(two([parse("select nonsense"), message::sync()].concat(), look()));
     let answers = assert_same(&turns).await;
     let rows = answers.iter().filter(|answer| answer.tag == b'D').count();
-    assert_eq!(rows, 7, "six times the old one, and the one that was kept");
+    assert_eq!(rows, 8, "seven times the old one, and the one that was kept");
     assert_same_where_sessions_report(&turns).await;
 }
 

@@ -47,7 +47,7 @@ impl Upstream<'_> {
     /// an error.
     pub(super) fn drop_unnamed(&mut self) {
         let (statements, outstanding) = (&mut self.client.statements, &mut self.server.outstanding);
-        if !outstanding.is_in_sequence() {
+        if outstanding.is_settled() {
             statements.drop_unnamed();
         } else if statements.unnamed().is_some()
             && outstanding.push(Owed::forward(Expect::Local(LocalReply::Nothing)))

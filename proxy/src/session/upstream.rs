@@ -201,15 +201,16 @@ impl Upstream<'_> {
         let seen = &self.server.up.unseen(buffer)[HEADER_LEN..message.present];
         let sql = seen.strip_suffix(b"\0").unwrap_or(seen);
         let mut uses = Vec::new();
-        let in_sequence = self.server.outstanding.is_in_sequence();
         if !self.is_reset(sql) && self.mode == PoolMode::Transaction {
             if let Some(name) = deallocated(sql)
-                && !in_sequence
+                && !self.server.outstanding.is_in_sequence()
                 && !self.server.outstanding.is_skipping()
                 && self.server.status() != TransactionStatus::Failed
-                && self.client.statements.close(&name, self.server.outstanding.sequence_number())
+                && self.client.statements.get(&name).is_some()
             {
-                self.client.statements.drop_unnamed();
+                self.drop_unnamed();
+                let sequence_number = self.server.outstanding.sequence_number();
+                self.client.statements.close(&name, sequence_number);
                 if self.server.prepared.has_own() {
                     self.take_back(buffer, &name);
                     self.sync(buffer);
