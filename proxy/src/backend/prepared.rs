@@ -58,7 +58,8 @@ impl Prepared {
             held.parses += 1;
             return;
         }
-        self.put(Held::new(statement, sequence));
+        self.bytes += statement.body.len();
+        self.statements.put(statement.id, Held::new(statement, sequence));
     }
 
     /// True when a Parse of an earlier sequence is on its way, which may be void. From now on that of this one counts.
@@ -70,7 +71,7 @@ impl Prepared {
 
     /// Notes that the server has accepted it.
     pub fn accepted(&mut self, id: StatementId) {
-        if let Some(held) = self.statements.peek_mut(&id) {
+        if let Some(held) = self.parsing(id) {
             held.parses = held.parses.saturating_sub(1);
             held.is_accepted = true;
             held.statement.standing.set(Standing::Proven);
@@ -80,11 +81,13 @@ impl Prepared {
     /// Notes that the server has refused or ignored a Parse. It may have the statement from an earlier one, or get it by a
     /// later one.
     pub fn refused(&mut self, id: StatementId) {
-        let Some(held) = self.statements.peek_mut(&id) else { return };
+        let Some(held) = self.parsing(id) else { return };
         held.parses = held.parses.saturating_sub(1);
-        if held.parses == 0 && !held.is_accepted {
+        let is_absent = |held: &Held| held.parses == 0 && !held.is_accepted;
+        if self.statements.peek(&id).is_some_and(is_absent)
+            && let Some(held) = self.statements.pop(&id)
+        {
             self.bytes -= held.statement.body.len();
-            self.statements.pop(&id);
         }
     }
 
@@ -108,18 +111,36 @@ impl Prepared {
 
     /// Notes that the server has closed a statement, which was evicted or is prepared again.
     pub fn closed(&mut self, id: StatementId) {
-        self.closing.retain(|held| held.statement.id != id);
+        self.end_closing(id);
         if let Some(held) = self.statements.peek_mut(&id) {
             held.is_accepted = false;
         }
     }
 
-    /// Notes that the server ignored the Close of an evicted statement, and so still has it.
+    /// Notes that the server ignored the Close of an evicted statement, and so still has it if it ever had. Whatever
+    /// prepares it again comes behind the Close and is ignored, too.
     pub fn keep(&mut self, id: StatementId) {
-        if let Some(index) = self.closing.iter().position(|held| held.statement.id == id) {
-            let held = self.closing.swap_remove(index);
-            self.put(held);
+        let Some(kept) = self.end_closing(id).filter(|held| held.is_accepted) else { return };
+        match self.statements.peek_mut(&id) {
+            Some(again) => again.is_accepted = true,
+            None => {
+                self.bytes += kept.statement.body.len();
+                self.statements.put(id, kept);
+            }
         }
+    }
+
+    /// The oldest of the evicted with this id, whose Close was answered or ignored.
+    fn end_closing(&mut self, id: StatementId) -> Option<Held> {
+        let index = self.closing.iter().position(|held| held.statement.id == id)?;
+        Some(self.closing.remove(index))
+    }
+
+    /// Whose Parse is answered next, of those with this id: one may be evicted while its Parse is on the way, and be prepared
+    /// again behind it.
+    fn parsing(&mut self, id: StatementId) -> Option<&mut Held> {
+        let is_it = |held: &&mut Held| held.statement.id == id && held.parses > 0;
+        self.closing.iter_mut().find(is_it).or_else(|| self.statements.peek_mut(&id))
     }
 
     /// Notes that the server gets a statement under a name of the client.
@@ -143,13 +164,6 @@ impl Prepared {
         self.statements.clear();
         self.own = Own::None;
         self.bytes = 0;
-    }
-
-    fn put(&mut self, held: Held) {
-        self.bytes += held.statement.body.len();
-        if let Some(old) = self.statements.put(held.statement.id, held) {
-            self.bytes -= old.statement.body.len();
-        }
     }
 }
 
@@ -214,6 +228,34 @@ mod tests {
         assert_eq!((evicted, prepared.len()), (2, 1));
         // One that is longer than all may be stands alone.
         assert_eq!(std::iter::from_fn(|| prepared.evict(99)).count(), 1);
+    }
+
+    #[test]
+    fn one_evicted_on_its_way_and_prepared_again_is_known_after_an_error_between_them() {
+        let (mut interner, mut prepared) = (Interner::default(), limited(1, 1_000));
+        let a = interner.intern(b"a\0\0\0", "");
+        prepared.insert(Rc::clone(&a), 0);
+        assert!(prepared.evict(4).is_some());
+        prepared.insert(Rc::clone(&a), 0);
+        prepared.accepted(a.id);
+        prepared.keep(a.id);
+        prepared.refused(a.id);
+        assert!(prepared.touch(a.id, 1), "the first Parse came through, and nothing behind it");
+        assert_eq!((prepared.bytes, a.servers.get()), (4, 1));
+        // Without an error the second one counts.
+        assert!(prepared.evict(4).is_some());
+        prepared.insert(Rc::clone(&a), 1);
+        prepared.closed(a.id);
+        assert!(!prepared.touch(a.id, 2));
+        prepared.accepted(a.id);
+        assert!(prepared.touch(a.id, 2));
+        // One that the server never had is not kept.
+        prepared.clear();
+        prepared.insert(Rc::clone(&a), 3);
+        assert!(prepared.evict(4).is_some());
+        prepared.refused(a.id);
+        prepared.keep(a.id);
+        assert_eq!((prepared.len(), prepared.bytes, a.servers.get()), (0, 0, 0));
     }
 
     #[test]
