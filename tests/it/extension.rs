@@ -27,6 +27,7 @@ mod concurrency;
 mod dependencies;
 mod differential;
 mod direct_insert;
+mod direct_tasks;
 mod erasure;
 mod gates;
 mod graphs;

@@ -13,6 +13,7 @@ mod executor;
 mod server;
 
 use std::cell::RefCell;
+use std::ffi::CStr;
 
 use pgrx::{FromDatum, Uuid, pg_sys};
 
@@ -25,17 +26,27 @@ use executor::Executor;
 pub(super) struct DirectInsert {
     table: Table,
     columns: &'static [Column],
-    /// The column whose value [`DirectInsert::one`] returns, a uuid.
-    key: &'static std::ffi::CStr,
+    /// The column whose value [`DirectInsert::one`] returns, a uuid, if there is one.
+    key: Option<&'static CStr>,
     definition: RefCell<Option<Definition>>,
 }
 
 /// A column that gets a value, and what is promised of that value.
 pub(super) struct Column {
-    pub(super) name: &'static std::ffi::CStr,
+    pub(super) name: &'static CStr,
     pub(super) type_oid: pg_sys::BuiltinOid,
-    /// For varchar, how many characters the value may have; a narrower column is left to the kept plan.
-    pub(super) length_max: Option<i32>,
+    form: Form,
+}
+
+/// What is promised of the values of a column, which have to be what its type modifier makes of them.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// Nothing; a column with a modifier is left to the kept plan.
+    Any,
+    /// At most so many characters; a narrower column is left to the kept plan.
+    Varchar(i32),
+    /// Rounded as this modifier of `numeric` says; a column with another one is left to the kept plan.
+    Numeric(i32),
 }
 
 /// What a column gets.
@@ -48,25 +59,42 @@ pub(super) enum Cell {
 }
 
 impl Column {
-    /// A column of any type but varchar.
-    pub(super) const fn new(name: &'static std::ffi::CStr, type_oid: pg_sys::BuiltinOid) -> Self {
-        Self { name, type_oid, length_max: None }
+    /// A column of a type without modifier.
+    pub(super) const fn new(name: &'static CStr, type_oid: pg_sys::BuiltinOid) -> Self {
+        Self { name, type_oid, form: Form::Any }
     }
 
     /// A column of `varchar`.
-    pub(super) const fn varchar(name: &'static std::ffi::CStr, length_max: i32) -> Self {
-        Self { name, type_oid: pg_sys::BuiltinOid::VARCHAROID, length_max: Some(length_max) }
+    pub(super) const fn varchar(name: &'static CStr, length_max: i32) -> Self {
+        Self { name, type_oid: pg_sys::BuiltinOid::VARCHAROID, form: Form::Varchar(length_max) }
+    }
+
+    /// A column of `numeric` with this type modifier.
+    pub(super) const fn numeric(name: &'static CStr, modifier: i32) -> Self {
+        Self { name, type_oid: pg_sys::BuiltinOid::NUMERICOID, form: Form::Numeric(modifier) }
+    }
+
+    /// Whether a column with this type modifier takes the values as they are.
+    fn fits(&self, modifier: i32) -> bool {
+        modifier < 0
+            || match self.form {
+                Form::Any => false,
+                // `VARHDRSZ` is part of the modifier of varchar (`varchartypmodin` in varchar.c).
+                Form::Varchar(length_max) => modifier - 4 >= length_max,
+                Form::Numeric(rounded) => modifier == rounded,
+            }
     }
 }
 
 impl DirectInsert {
     /// An INSERT into `columns` of `table`, with the uuid column `key` as its result.
-    pub(super) const fn new(
-        table: Table,
-        columns: &'static [Column],
-        key: &'static std::ffi::CStr,
-    ) -> Self {
-        Self { table, columns, key, definition: RefCell::new(None) }
+    pub(super) const fn new(table: Table, columns: &'static [Column], key: &'static CStr) -> Self {
+        Self { table, columns, key: Some(key), definition: RefCell::new(None) }
+    }
+
+    /// An INSERT into `columns` of `table` without a result.
+    pub(super) const fn without_key(table: Table, columns: &'static [Column]) -> Self {
+        Self { table, columns, key: None, definition: RefCell::new(None) }
     }
 
     /// Inserts one row, with a cell for each column, and returns its key. None when it has to be done by a plan; then
@@ -76,11 +104,19 @@ impl DirectInsert {
     /// Whatever the server raises goes to the client as it is; 55000 when the table is missing.
     pub(super) fn one(&self, cells: &[Cell]) -> Option<Uuid> {
         self.with_executor(|executor| {
-            let key = executor.insert(cells)?;
+            executor.insert(cells)?;
             // SAFETY: the definition holds that the key column is a uuid; the value is copied.
-            let key = key.and_then(|key| unsafe { Uuid::from_datum(key, false) });
+            let key = executor.key().and_then(|key| unsafe { Uuid::from_datum(key, false) });
             Some(key.expect("a primary key is not null"))
         })
+    }
+
+    /// Inserts one row, with a cell for each column. False when it has to be done by a plan; then nothing was written.
+    ///
+    /// # Errors
+    /// As [`DirectInsert::one`].
+    pub(super) fn row(&self, cells: &[Cell]) -> bool {
+        self.with_executor(|executor| executor.insert(cells)).is_some()
     }
 
     /// Inserts rows, each with a cell for each column. False when it has to be done by a plan; then nothing was written:

@@ -10,10 +10,11 @@
 use std::cell::Cell;
 
 use pgrx::datum::TimestampWithTimeZone;
-use pgrx::pg_sys::BuiltinOid::{INT4OID, INT8OID, UUIDOID};
+use pgrx::pg_sys::BuiltinOid::{INT4OID, INT8OID, UUIDOID, VARCHAROID};
 use pgrx::{IntoDatum, Uuid, direct_function_call, pg_sys};
 
 use super::JsonText;
+use super::direct_insert::{self, Column, DirectInsert};
 use super::plan::{Access, Plan, Row, bind};
 use super::schema::Table;
 use crate::error::{DomainError, TaskRefusal};
@@ -36,6 +37,22 @@ const KEY_SPACE: i64 = 0x746D << 48;
 thread_local! {
     /// The transaction that has announced, and what.
     static ANNOUNCED: Cell<(u64, i64)> = const { Cell::new((0, 0)) };
+
+    static DIRECT: DirectInsert = const { DirectInsert::without_key(
+        Table::TaskEvents,
+        &[
+            Column::new(c"task_id", UUIDOID),
+            Column::varchar(c"kind", 50),
+            Column::varchar(c"to_status", 50),
+        ],
+    ) };
+
+    static INSERT: Plan = const { Plan::new(
+        c"INSERT INTO taskmaster.task_events (task_id, kind, to_status) VALUES ($1, $2, $3)",
+        &[UUIDOID, VARCHAROID, VARCHAROID],
+        Access::Write,
+        &[Table::TaskEvents],
+    ) };
 
     static ANNOUNCED_BY_OTHERS: Plan = const { Plan::new(
         c"SELECT pg_catalog.min(((classid::pg_catalog.int8 & 65535) << 32) | objid::pg_catalog.int8)
@@ -68,6 +85,14 @@ thread_local! {
         Access::Write,
         &[],
     ) };
+}
+
+/// Writes that a task was created. [`announce`] comes before it.
+pub(super) fn insert_created(task: Uuid) {
+    let values = [bind(task), bind("created"), bind("pending")];
+    if !DIRECT.with(|insert| insert.row(&values.map(direct_insert::Cell::Value))) {
+        INSERT.with(|plan| plan.run(&values));
+    }
 }
 
 /// Announces that this transaction is about to draw numbers of events. Every statement that writes

@@ -4,29 +4,39 @@
 use pgrx::Uuid;
 use pgrx::pg_sys::BuiltinOid::{BYTEAOID, TEXTOID, UUIDOID};
 
-use super::plan::{Access, Plan, bind};
+use super::plan::{Access, Plan, bind, sql};
 use super::schema::Table;
 use crate::error::{DomainError, TaskRefusal};
 
+/// Keys belong to whom the session acts for. Two tenants may know people of one name: a tenant stands in the scope by a hash,
+/// which keeps it within its column.
+macro_rules! scope {
+    () => {
+        "'create_task'
+         || coalesce('@' || pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(taskmaster.current_tenant(), 'UTF8')), 'hex'), 32), '')
+         || '/' || taskmaster.current_actor()"
+    };
+}
+
 thread_local! {
-    // Keys belong to whom the session logged in as. A key whose time is over is free again. Whoever
+    // A key whose time is over is free again. Whoever
     // inserts the same key at the same time waits here for the other's end.
     static TAKE: Plan = const { Plan::new(
-        c"INSERT INTO taskmaster.idempotency_keys AS present (scope, key, request_hash, result_id)
-          VALUES ('create_task/' || taskmaster.current_actor(), $1, $2, $3)
+        sql!("INSERT INTO taskmaster.idempotency_keys AS present (scope, key, request_hash, result_id)
+          VALUES (", scope!(), ", $1, $2, $3)
           ON CONFLICT (scope, key) DO UPDATE SET
             request_hash = excluded.request_hash, result_id = excluded.result_id,
             created_at = excluded.created_at, expires_at = excluded.expires_at
           WHERE present.expires_at <= pg_catalog.clock_timestamp()
-          RETURNING true",
+          RETURNING true"),
         &[TEXTOID, BYTEAOID, UUIDOID],
         Access::Write,
         &[Table::Tasks, Table::IdempotencyKeys],
     ) };
 
     static FIND: Plan = const { Plan::new(
-        c"SELECT result_id, request_hash = $2 FROM taskmaster.idempotency_keys
-          WHERE scope = 'create_task/' || taskmaster.current_actor() AND key = $1",
+        sql!("SELECT result_id, request_hash = $2 FROM taskmaster.idempotency_keys
+          WHERE scope = ", scope!(), " AND key = $1"),
         &[TEXTOID, BYTEAOID],
         Access::Write,
         &[],

@@ -26,6 +26,16 @@ const ROOT_IS_ARRAY: u32 = 0x4000_0000;
 /// `JB_FSCALAR`: it is a scalar, which is stored as an array of one.
 const ROOT_IS_SCALAR: u32 = 0x1000_0000;
 
+/// A jsonb of eight bytes: its length word (`SET_VARSIZE_4B`) and the header of its root, which has no elements.
+#[repr(C, align(4))]
+struct Empty([u32; 2]);
+
+impl Empty {
+    const fn root(header: u32) -> Self {
+        Self(if cfg!(target_endian = "little") { [8 << 2, header] } else { [8, header] })
+    }
+}
+
 /// `JB_CMASK`: how many entries the root has.
 const ROOT_COUNT: u32 = 0x0FFF_FFFF;
 
@@ -123,13 +133,13 @@ impl Jsonb {
 
     /// `{}`, without a call of the server.
     pub(crate) fn empty_object() -> Self {
-        /// A jsonb of eight bytes: its length word (`SET_VARSIZE_4B`) and the header of an object without members.
-        #[repr(C, align(4))]
-        struct Empty([u32; 2]);
-        #[cfg(target_endian = "little")]
-        static EMPTY: Empty = Empty([8 << 2, ROOT_IS_OBJECT]);
-        #[cfg(target_endian = "big")]
-        static EMPTY: Empty = Empty([8, ROOT_IS_OBJECT]);
+        static EMPTY: Empty = Empty::root(ROOT_IS_OBJECT);
+        Self(pg_sys::Datum::from((&raw const EMPTY).cast_mut()))
+    }
+
+    /// `[]`, likewise.
+    pub(crate) fn empty_array() -> Self {
+        static EMPTY: Empty = Empty::root(ROOT_IS_ARRAY);
         Self(pg_sys::Datum::from((&raw const EMPTY).cast_mut()))
     }
 

@@ -4,7 +4,9 @@
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::datum::{Datum, UnboxDatum};
 use pgrx::nullable::Nullable;
-use pgrx::{AnyNumeric, FromDatum, IntoDatum, direct_function_call, pg_sys};
+use pgrx::{
+    AnyNumeric, FromDatum, IntoDatum, direct_function_call, direct_function_call_as_datum, pg_sys,
+};
 
 use crate::domain::completion::Completion;
 use crate::error::{DomainError, TaskRefusal};
@@ -35,7 +37,10 @@ impl Number {
 }
 
 impl Number {
-    /// The number, or 22023 when it is no number of hours that `numeric(8,2)` holds. NULL passes.
+    /// The modifier of `numeric(8,2)` (`make_numeric_typmod` in numeric.c).
+    pub(super) const HOURS_MODIFIER: i32 = (8 << 16 | 2) + 4;
+
+    /// The number as `numeric(8,2)` holds it, or 22023 when it is no number of hours that fits. NULL passes.
     pub(crate) fn hours(
         value: Option<Self>,
         argument: &'static str,
@@ -46,7 +51,14 @@ impl Number {
         let hours =
             unsafe { direct_function_call::<f64>(pg_sys::numeric_float8, &[Some(number.0)]) };
         if hours.is_some_and(|hours| (0.0..999_999.995).contains(&hours)) {
-            return Ok(Some(number));
+            // SAFETY: the arguments of the function `numeric` (numeric.c), which rounds.
+            let rounded = unsafe {
+                direct_function_call_as_datum(
+                    pg_sys::numeric,
+                    &[Some(number.0), Self::HOURS_MODIFIER.into_datum()],
+                )
+            };
+            return Ok(rounded.map(Self));
         }
         let expected = "a number of hours below 1,000,000";
         Err(TaskRefusal::WrongShape { argument, expected }.into())

@@ -1,4 +1,6 @@
 //! `taskmaster.tasks`: new tasks, one at a time. It must not know how tasks change.
+//!
+//! One without a parent is inserted without a plan where [`DirectInsert`] allows it, and so is its event.
 
 use pgrx::Uuid;
 use pgrx::datum::TimestampWithTimeZone;
@@ -6,6 +8,7 @@ use pgrx::pg_sys::BuiltinOid::{
     INT4OID, JSONBOID, NUMERICOID, TEXTOID, TIMESTAMPTZOID, UUIDOID, VARCHAROID,
 };
 
+use super::direct_insert::{Cell, Column, DirectInsert};
 use super::idempotency::{self, Request};
 use super::plan::{Access, Bound, Plan, bind};
 use super::schema::Table;
@@ -55,6 +58,33 @@ const TYPES: &[pgrx::pg_sys::BuiltinOid] = &[
 const ID: usize = 19;
 
 thread_local! {
+    static DIRECT: DirectInsert = const { DirectInsert::new(
+        Table::Tasks,
+        &[
+            Column::varchar(c"title", 255),
+            Column::new(c"description", TEXTOID),
+            Column::varchar(c"type", 50),
+            Column::new(c"priority", INT4OID),
+            Column::varchar(c"assigned_to", 255),
+            Column::new(c"parent_task_id", UUIDOID),
+            Column::new(c"requirements", JSONBOID),
+            Column::new(c"metadata", JSONBOID),
+            Column::new(c"complexity_score", INT4OID),
+            Column::new(c"affected_files", JSONBOID),
+            Column::new(c"acceptance_criteria", JSONBOID),
+            Column::new(c"tags", JSONBOID),
+            Column::numeric(c"estimated_hours", Number::HOURS_MODIFIER),
+            Column::varchar(c"repository_url", 500),
+            Column::varchar(c"branch_name", 255),
+            Column::new(c"run_after", TIMESTAMPTZOID),
+            Column::new(c"max_attempts", INT4OID),
+            Column::varchar(c"linear_issue_id", 255),
+            Column::new(c"github_issue_number", INT4OID),
+            Column::new(c"id", UUIDOID),
+        ],
+        c"id",
+    ) };
+
     // The parent is looked up in the same statement, for an error that says what is missing; the
     // foreign key still holds when the parent goes away meanwhile.
     static INSERT: Plan = const { Plan::new(
@@ -64,11 +94,8 @@ thread_local! {
                metadata, complexity_score, affected_files, acceptance_criteria, tags,
                estimated_hours, repository_url, branch_name, run_after, max_attempts,
                linear_issue_id, github_issue_number, id)
-            SELECT $1, $2, $3, $4, $5, $6,
-                   coalesce($7, '[]'::pg_catalog.jsonb), coalesce($8, '{}'::pg_catalog.jsonb), $9,
-                   coalesce($10, '[]'::pg_catalog.jsonb), coalesce($11, '[]'::pg_catalog.jsonb),
-                   coalesce($12, '[]'::pg_catalog.jsonb), $13, $14, $15, $16, $17, $18, $19,
-                   coalesce($20, pg_catalog.gen_random_uuid())
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                   $19, coalesce($20, pg_catalog.gen_random_uuid())
             WHERE $6 IS NULL OR EXISTS (SELECT FROM taskmaster.tasks AS parent WHERE parent.id = $6)
             RETURNING id),
           logged AS (
@@ -114,7 +141,8 @@ pub(crate) fn insert(task: &NewTask<'_>, links: TaskLinks) -> Result<Uuid, Domai
         values[ID] = bind(id);
     }
     events::announce();
-    let id = INSERT.with(|plan| plan.row(&values, |row| row.get_known(1)));
+    let id = insert_directly(&values, parent)
+        .or_else(|| INSERT.with(|plan| plan.row(&values, |row| row.get_known(1))));
     let id = id.ok_or_else(|| DomainError::ParentMissing {
         id: parent.map(|id| id.to_string()).unwrap_or_default(),
     })?;
@@ -124,7 +152,22 @@ pub(crate) fn insert(task: &NewTask<'_>, links: TaskLinks) -> Result<Uuid, Domai
     Ok(id)
 }
 
+/// None when it takes a plan: also to look for the parent, as who calls sees it.
+fn insert_directly(values: &[Bound], parent: Option<Uuid>) -> Option<Uuid> {
+    if parent.is_some() {
+        return None;
+    }
+    let mut cells: Vec<_> = values.iter().map(|value| Cell::Value(*value)).collect();
+    if values[ID].is_none() {
+        cells[ID] = Cell::Default;
+    }
+    let id = DIRECT.with(|insert| insert.one(&cells))?;
+    events::insert_created(id);
+    Some(id)
+}
+
 fn values(task: &NewTask<'_>, links: &TaskLinks) -> Result<Vec<Bound>, DomainError> {
+    let metadata = Jsonb::object(links.metadata, Argument("p_metadata"))?;
     Ok(vec![
         bind(task.title),
         bind(task.description),
@@ -132,12 +175,12 @@ fn values(task: &NewTask<'_>, links: &TaskLinks) -> Result<Vec<Bound>, DomainErr
         bind(task.priority),
         bind(task.assigned_to),
         bind(links.parent),
-        bind(links.requirements),
-        bind(Jsonb::object(links.metadata, Argument("p_metadata"))?),
+        bind(or_empty(links.requirements)),
+        bind(metadata.unwrap_or_else(Jsonb::empty_object)),
         bind(task.complexity_score),
-        bind(Jsonb::texts(links.affected_files, "p_affected_files")?),
-        bind(Jsonb::array(links.acceptance_criteria, "p_acceptance_criteria")?),
-        bind(Jsonb::texts(links.tags, "p_tags")?),
+        bind(or_empty(Jsonb::texts(links.affected_files, "p_affected_files")?)),
+        bind(or_empty(Jsonb::array(links.acceptance_criteria, "p_acceptance_criteria")?)),
+        bind(or_empty(Jsonb::texts(links.tags, "p_tags")?)),
         bind(Number::hours(links.estimated_hours, "p_estimated_hours")?),
         bind(task.repository_url),
         bind(task.branch_name),
@@ -147,6 +190,10 @@ fn values(task: &NewTask<'_>, links: &TaskLinks) -> Result<Vec<Bound>, DomainErr
         bind(task.github_issue_number),
         None,
     ])
+}
+
+fn or_empty(array: Option<Jsonb>) -> Jsonb {
+    array.unwrap_or_else(Jsonb::empty_array)
 }
 
 fn hash(values: &[Bound], prerequisites: &[Uuid]) -> Vec<u8> {

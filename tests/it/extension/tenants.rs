@@ -50,6 +50,22 @@ async fn each_tenant_sees_its_own_rows() {
     }
 }
 
+/// People of one name, who send the same key.
+#[tokio::test]
+async fn keys_of_requests_are_the_tenants_own() {
+    let database = database().await;
+    let proxy = Vouching::new(&database).await;
+    let [acme, evil] = [member(&database, "agent").await, member(&database, "agent").await];
+    proxy.assume(&acme, 1, r#"{"actor":"ann","tenant":"acme"}"#).await;
+    proxy.assume(&evil, 1, r#"{"actor":"ann","tenant":"evil"}"#).await;
+    let create = "select create_task('t', p_idempotency_key => 'k')";
+    let [first, again, other] =
+        [acme.text(create).await, acme.text(create).await, evil.text(create).await];
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    assert_eq!(evil.text("select id from tasks").await, other);
+}
+
 #[tokio::test]
 async fn no_tenant_writes_into_another() {
     let database = database().await;

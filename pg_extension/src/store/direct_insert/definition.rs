@@ -24,8 +24,8 @@ pub(super) struct Shape {
     pub(super) sources: Vec<Option<usize>>,
     /// What each column of the table gets when no value is given, in their order.
     pub(super) defaults: Vec<Default>,
-    /// The position of the key.
-    pub(super) key: usize,
+    /// The position of the key, if one is asked for.
+    pub(super) key: Option<usize>,
     pub(super) is_partitioned: bool,
     oid: pg_sys::Oid,
     /// Where the expressions of the defaults live.
@@ -55,7 +55,7 @@ impl Definition {
         kept: &'a mut Option<Self>,
         relation: pg_sys::Relation,
         columns: &[Column],
-        key: &'static CStr,
+        key: Option<&'static CStr>,
     ) -> Option<&'a Shape> {
         watch_changes();
         // SAFETY: the relation is open.
@@ -77,7 +77,7 @@ impl Shape {
     unsafe fn examine(
         relation: pg_sys::Relation,
         columns: &[Column],
-        key: &'static CStr,
+        key: Option<&'static CStr>,
     ) -> Option<Self> {
         // SAFETY: the relation is open, so its relcache entry and what hangs on it stay.
         unsafe {
@@ -94,8 +94,10 @@ impl Shape {
             for (cell, column) in columns.iter().enumerate() {
                 sources[position(oid, &attributes, column)?] = Some(cell);
             }
-            let key_column = Column::new(key, pg_sys::BuiltinOid::UUIDOID);
-            let key = position(oid, &attributes, &key_column)?;
+            let key = match key.map(|key| Column::new(key, pg_sys::BuiltinOid::UUIDOID)) {
+                Some(column) => Some(position(oid, &attributes, &column)?),
+                None => None,
+            };
             let (memory, defaults) = defaults_of(relation, &attributes);
             let is_partitioned = kind == pg_sys::RELKIND_PARTITIONED_TABLE;
             Some(Self { sources, defaults, key, is_partitioned, oid, memory })
@@ -158,12 +160,9 @@ fn position(oid: pg_sys::Oid, attributes: &PgTupleDesc<'_>, column: &Column) -> 
     let number = unsafe { pg_sys::get_attnum(oid, column.name.as_ptr()) };
     let position = usize::try_from(number).ok()?.checked_sub(1)?;
     let attribute = attributes.get(position)?;
-    // `VARHDRSZ` is part of the type modifier of varchar (`varchartypmodin` in varchar.c).
-    let fits = match column.length_max {
-        Some(length_max) => attribute.atttypmod < 0 || attribute.atttypmod - 4 >= length_max,
-        None => attribute.atttypmod < 0,
-    };
-    (fits && attribute.atttypid == PgOid::BuiltIn(column.type_oid).value()).then_some(position)
+    (column.fits(attribute.atttypmod)
+        && attribute.atttypid == PgOid::BuiltIn(column.type_oid).value())
+    .then_some(position)
 }
 
 /// The defaults of all columns, and the memory that they live in.

@@ -113,8 +113,8 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Writes one row and returns its key; None when its partition has to be written by a plan.
-    pub(super) fn insert(&mut self, cells: &[Cell]) -> Option<Option<pg_sys::Datum>> {
+    /// Writes one row; None when its partition has to be written by a plan.
+    pub(super) fn insert(&mut self, cells: &[Cell]) -> Option<()> {
         // SAFETY: the executor is started, and the row has the form of the target's rows.
         unsafe {
             self.form(cells);
@@ -123,9 +123,17 @@ impl<'a> Executor<'a> {
             self.check(target, row);
             pg_sys::simple_table_tuple_insert((*target).ri_RelationDesc, row);
             self.follow_up(target, row);
-            let is_null = *(*self.slot).tts_isnull.add(self.shape.key);
-            let key = *(*self.slot).tts_values.add(self.shape.key);
-            Some((!is_null).then_some(key))
+            Some(())
+        }
+    }
+
+    /// The key of the row that was written last.
+    pub(super) fn key(&self) -> Option<pg_sys::Datum> {
+        let key = self.shape.key?;
+        // SAFETY: the slot holds a row of the table, and the shape knows its columns.
+        unsafe {
+            let is_null = *(*self.slot).tts_isnull.add(key);
+            (!is_null).then_some(*(*self.slot).tts_values.add(key))
         }
     }
 
@@ -338,7 +346,7 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Closes partitions and indexes.
+    /// Closes partitions and indexes, and lets go of the rows that triggers were shown.
     ///
     /// # Safety
     /// Nothing of the executor is used afterwards but its state.
@@ -349,6 +357,7 @@ impl<'a> Executor<'a> {
                 pg_sys::ExecDropSingleTupleTableSlot(*slot);
             }
             pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+            pg_sys::ExecResetTupleTable((*self.state).es_tupleTable, false);
             if let Some(routing) = &self.routing {
                 pg_sys::ExecCleanupTupleRouting(routing.node, routing.routing);
             }
