@@ -15,4 +15,5 @@ pub mod settings;
 pub mod start;
 pub mod statement;
 pub mod target;
+pub mod unnamed;
 pub mod vitals;

@@ -15,8 +15,9 @@ use crate::backend::prepared::Prepared;
 use crate::backend::report::{News, Report, is_report};
 use crate::backend::settings::{Settings, is_fact};
 use crate::backend::start::Start;
-use crate::backend::statement::{SchemaEpoch, Statement, StatementLimits, UnnamedId};
+use crate::backend::statement::{SchemaEpoch, Statement, StatementLimits};
 use crate::backend::target::Target;
+use crate::backend::unnamed::Unnamed;
 use crate::backend::vitals::Vitals;
 use crate::error::SqlState;
 use crate::net::flow::{Flow, poll_fill};
@@ -25,7 +26,7 @@ use crate::wire::buffer::Buffer;
 use crate::wire::error_response::{ServerError, is_changed_shape};
 use crate::wire::frontend;
 use crate::wire::header::{FrameError, HEADER_LEN, Header};
-use crate::wire::outstanding::{Answer, Expect, Outstanding, Owed, StatementId};
+use crate::wire::outstanding::{Answer, Expect, LocalReply, Outstanding, Owed, StatementId};
 use crate::wire::tag::{BackendTag, TransactionStatus};
 
 /// Whether the next client may meet this connection as it is.
@@ -69,8 +70,8 @@ pub struct Server {
     pub up: Flow,
     /// The shared statements it has.
     pub prepared: Prepared,
-    /// Whose unnamed statement it has; None when that is not known.
-    pub unnamed: Option<UnnamedId>,
+    /// Whose unnamed statement it has.
+    pub unnamed: Unnamed,
     /// Whether it needs `DISCARD ALL`.
     pub taint: Taint,
     /// What a clean-up does with statements that still run.
@@ -143,7 +144,7 @@ impl Server {
             outstanding: Outstanding::default(),
             up: Flow::default(),
             prepared: Prepared::new(limits),
-            unnamed: None,
+            unnamed: Unnamed::default(),
             taint: Taint::Clean,
             unfinished: Unfinished::Finish,
             settings: Rc::clone(&defaults),
@@ -234,18 +235,22 @@ impl Server {
             _ => {}
         }
         let Self { prepared, unnamed, outstanding, .. } = self;
+        // An error is about the first that it makes void; the server ignores the rest.
+        let mut is_refused = tag == BackendTag::ErrorResponse;
         let answer = outstanding.reply(tag, &mut |owed| {
             match owed.expect {
                 Expect::Parse(Some(id)) => prepared.refused(id),
-                // The server dropped its unnamed statement before it found the new one wanting.
-                Expect::Parse(None) => *unnamed = None,
+                Expect::Parse(None) if is_refused => unnamed.refuse(),
+                Expect::Parse(None) | Expect::Local(LocalReply::Nothing) => unnamed.revert(),
                 Expect::Close(Some(id)) => prepared.keep(id),
                 _ => {}
             }
+            is_refused = false;
             on_void(owed);
         });
         match answer.completed {
             Some(Expect::Parse(Some(id))) => prepared.accepted(id),
+            Some(Expect::Parse(None)) => unnamed.settle(),
             Some(Expect::Close(Some(id))) => prepared.closed(id),
             _ => {}
         }
@@ -259,7 +264,7 @@ impl Server {
     pub async fn execute(&mut self, sql: &str) -> Result<(), ServerFault> {
         self.last_error = None;
         frontend::write_query(self.up.outbox.writer(), sql);
-        self.unnamed = None;
+        self.unnamed.clear();
         // INVARIANT I1: recorded before the first byte is written.
         self.outstanding.push(Owed::swallow(Expect::Query));
         self.drain().await?;
@@ -442,11 +447,7 @@ impl Server {
     /// Commands that change the shapes of tables, and those that drop statements for everybody who shares this connection.
     fn observe_command(&mut self, message: &[u8]) {
         match message.get(HEADER_LEN..) {
-            Some(b"DISCARD ALL\0") => {
-                self.prepared.clear();
-                self.unnamed = None;
-            }
-            Some(b"DEALLOCATE ALL\0") => self.prepared.clear(),
+            Some(b"DISCARD ALL\0" | b"DEALLOCATE ALL\0") => self.prepared.clear(),
             Some(tag) if changes_shapes(tag) => self.reshaping = Reshaping::InTransaction,
             _ => {}
         }

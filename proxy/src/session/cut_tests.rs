@@ -226,7 +226,8 @@ async fn a_statement_that_the_server_has_is_not_parsed_again() -> io::Result<()>
 async fn i6_an_unnamed_statement_of_another_client_is_out_of_reach() -> io::Result<()> {
     let interner = Rc::new(RefCell::new(Interner::default()));
     let mut pair = Pair::new(&interner)?;
-    pair.server.unnamed = Some(77);
+    pair.server.unnamed.send(Some(77));
+    pair.server.unnamed.settle();
     let up = pair.up(&[bind(b""), execute(), frontend::SYNC.to_vec()].concat());
     assert_eq!(up[0], b'C', "the other client's statement is closed first");
     let error = message(b'E', b"SERROR\0C26000\0M\0\0");
@@ -239,7 +240,8 @@ async fn i6_an_unnamed_statement_of_another_client_is_out_of_reach() -> io::Resu
 async fn i6_it_is_out_of_reach_behind_an_error_too() -> io::Result<()> {
     let interner = Rc::new(RefCell::new(Interner::default()));
     let mut pair = Pair::new(&interner)?;
-    pair.server.unnamed = Some(77);
+    pair.server.unnamed.send(Some(77));
+    pair.server.unnamed.settle();
     let sync = frontend::SYNC.to_vec();
     pair.up(&[bind(b"missing"), parse(b"", b"select 1"), sync.clone()].concat());
     let error = message(b'E', b"SERROR\0C26000\0M\0\0");

@@ -313,7 +313,7 @@ impl Downstream<'_> {
                     out.extend_from_slice(DEALLOCATE_COMPLETE);
                     out.extend_from_slice(&ready_for_query(status));
                 }
-                LocalReply::Nothing => {}
+                LocalReply::Nothing => self.server.unnamed.settle(),
             }
             self.client.statements.settle();
         }

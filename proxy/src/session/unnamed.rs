@@ -22,7 +22,7 @@ impl Upstream<'_> {
         let (id, sequence_number) =
             (self.interner.next_unnamed(), self.server.outstanding.sequence_number());
         self.client.statements.replace_unnamed(Some(Unnamed { id, body }), sequence_number);
-        self.server.unnamed = Some(id);
+        self.server.unnamed.send(Some(id));
     }
 
     /// A Parse too long to be kept. Unnamed, it streams through and the client keeps its server connection.
@@ -46,21 +46,31 @@ impl Upstream<'_> {
     /// A simple query also drops the unnamed statement (tcop/postgres.c, `exec_simple_query`), unless it is ignored behind
     /// an error.
     pub(super) fn drop_unnamed(&mut self) {
-        let (statements, outstanding) = (&mut self.client.statements, &mut self.server.outstanding);
-        if outstanding.is_settled() {
-            statements.drop_unnamed();
-        } else if statements.unnamed().is_some()
-            && outstanding.push(Owed::forward(Expect::Local(LocalReply::Nothing)))
-        {
-            statements.replace_unnamed(None, outstanding.sequence_number());
+        if self.server.outstanding.is_settled() {
+            self.client.statements.drop_unnamed();
+            self.server.unnamed.clear();
+            return;
         }
-        self.server.unnamed = None;
+        let is_there =
+            self.client.statements.unnamed().is_some() || self.server.unnamed.expected().is_some();
+        if is_there {
+            self.mark_dropped();
+        }
+    }
+
+    /// Marks, among what is owed, where both the client's unnamed statement and the server's are gone.
+    fn mark_dropped(&mut self) {
+        let outstanding = &mut self.server.outstanding;
+        if outstanding.push(Owed::forward(Expect::Local(LocalReply::Nothing))) {
+            self.client.statements.replace_unnamed(None, outstanding.sequence_number());
+            self.server.unnamed.send(None);
+        }
     }
 
     /// INVARIANT I6: the unnamed statement that the server has may be another client's.
     pub(super) fn bind_unnamed(&mut self, buffer: &mut Buffer) {
         let Some(unnamed) = self.client.statements.unnamed() else {
-            self.server.unnamed = None;
+            self.mark_dropped();
             self.server.outstanding.push(Owed::swallow(Expect::Close(None)));
             write_subject(self.server.up.insert(buffer), b'C', b"");
             return;
@@ -71,9 +81,9 @@ impl Upstream<'_> {
         }
         // What was too long to be kept is on the server that is held for it.
         if let Some(body) = &unnamed.body
-            && self.server.unnamed != Some(unnamed.id)
+            && self.server.unnamed.expected() != Some(unnamed.id)
         {
-            self.server.unnamed = Some(unnamed.id);
+            self.server.unnamed.send(Some(unnamed.id));
             self.server.outstanding.push(Owed::swallow(Expect::Parse(None)));
             write_parse(self.server.up.insert(buffer), b"", body);
         }

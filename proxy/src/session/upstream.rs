@@ -414,7 +414,7 @@ impl Upstream<'_> {
         let (subject, name) = read_subject(unseen)?;
         if subject == Subject::Statement && !self.server.outstanding.is_skipping() {
             let sequence_number = self.server.outstanding.sequence_number();
-            if name.is_empty() && self.client.statements.unnamed().is_some() {
+            if name.is_empty() {
                 self.client.statements.replace_unnamed(None, sequence_number);
                 self.answer(buffer, message, LocalReply::CloseComplete);
                 return Ok(());
