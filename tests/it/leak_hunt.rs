@@ -4,8 +4,8 @@
 //!
 //! `HUNT_SEED` and `HUNT_PROGRAMS` choose other programs, and how many. What differs for good reasons is not
 //! in the programs: a name that is both an SQL and a protocol statement, `currval()` in a later transaction,
-//! a custom setting that is empty instead of unknown once any session of the server had it, and PREPARE TRANSACTION behind
-//! an UNLISTEN.
+//! a custom setting that is empty instead of unknown once any session of the server had it, and UNLISTEN and DISCARD TEMP in
+//! a transaction that is prepared.
 
 mod hunt;
 mod observation;
