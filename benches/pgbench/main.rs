@@ -23,6 +23,7 @@ mod results;
 mod section;
 mod summary;
 mod target;
+mod task_store;
 mod trust;
 
 use clap::Parser;
@@ -63,6 +64,10 @@ async fn main() -> Result<(), BenchError> {
     }
     if options.runs(Part::MetricStore) {
         let figures = metric_store::measure(&cluster, described.clone()).await?;
+        sections.push(Section::new(figures.to_string()));
+    }
+    if options.runs(Part::TaskStore) {
+        let figures = task_store::measure(&cluster, described.clone()).await?;
         sections.push(Section::new(figures.to_string()));
     }
     if options.runs(Part::Reports) {

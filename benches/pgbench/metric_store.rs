@@ -47,7 +47,7 @@ the least and the greatest. {}.
 }
 
 /// Figures with digits that fit their size.
-fn shown(figures: &[f64]) -> String {
+pub(crate) fn shown(figures: &[f64]) -> String {
     Summary::of(figures.iter().copied())
         .map_or_else(|| "-".to_owned(), |summary| summary.to_string())
 }

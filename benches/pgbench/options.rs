@@ -49,6 +49,8 @@ pub(crate) enum Part {
     Metric,
     /// Metrics one by one and a thousand at a time, a month of them, and percentiles.
     MetricStore,
+    /// Creating a task, and claiming the next one of up to a million.
+    TaskStore,
     /// Large results and COPY.
     Bulk,
     /// Logins by SCRAM, with TLS and without.
