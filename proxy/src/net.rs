@@ -9,4 +9,5 @@ pub mod socket;
 pub mod stream;
 pub mod tcp_address;
 pub mod tls;
+pub mod tls_stream;
 pub mod verifier;

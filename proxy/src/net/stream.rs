@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
-use tokio_rustls::{client, server};
+use tokio_rustls::client;
 
 use crate::net::end_point::end_point;
 use crate::net::flow::Source;
 use crate::net::socket::{Peer, Socket};
 use crate::net::tls::{ALPN, ListenerTls};
+use crate::net::tls_stream::TlsStream;
 
 /// How long a refused client may take to read why, and how much of what it still sends is thrown away meanwhile.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,7 +34,7 @@ pub struct ClientStream {
 enum ClientTransport {
     Plain(Socket),
     /// With what a login can be bound to.
-    Tls(Box<server::TlsStream<Socket>>, Option<Arc<[u8]>>),
+    Tls(Box<TlsStream>, Option<Arc<[u8]>>),
 }
 
 impl ClientStream {
@@ -67,7 +68,7 @@ impl ClientStream {
     pub fn local_address(&self) -> Option<SocketAddr> {
         match &self.transport {
             ClientTransport::Plain(socket) => socket.local_address(),
-            ClientTransport::Tls(stream, _) => stream.get_ref().0.local_address(),
+            ClientTransport::Tls(stream, _) => stream.socket().local_address(),
         }
     }
 
@@ -75,7 +76,7 @@ impl ClientStream {
     pub fn has_unread(&self) -> bool {
         match &self.transport {
             ClientTransport::Plain(socket) => socket.has_unread(),
-            ClientTransport::Tls(stream, _) => stream.get_ref().0.has_unread(),
+            ClientTransport::Tls(stream, _) => stream.socket().has_unread(),
         }
     }
 
@@ -107,7 +108,7 @@ impl ClientStream {
     pub fn has_agreed_on_protocol(&self) -> bool {
         match &self.transport {
             ClientTransport::Plain(_) => false,
-            ClientTransport::Tls(stream, _) => stream.get_ref().1.alpn_protocol() == Some(ALPN),
+            ClientTransport::Tls(stream, _) => stream.alpn_protocol() == Some(ALPN),
         }
     }
 
@@ -139,7 +140,7 @@ impl ClientStream {
     fn socket_mut(&mut self) -> &mut Socket {
         match &mut self.transport {
             ClientTransport::Plain(socket) => socket,
-            ClientTransport::Tls(stream, _) => stream.get_mut().0,
+            ClientTransport::Tls(stream, _) => stream.socket_mut(),
         }
     }
 }
@@ -199,19 +200,28 @@ impl ServerStream {
     }
 }
 
+impl Source for ClientStream {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.transport {
+            ClientTransport::Plain(socket) => socket.poll_readable(cx),
+            ClientTransport::Tls(stream, _) => stream.poll_readable(cx),
+        }
+    }
+}
+
+impl Source for ServerStream {
+    /// Under TLS, bytes may have been read off the socket that were not taken yet.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.0 {
+            ServerTransport::Plain(socket) => socket.poll_readable(cx),
+            ServerTransport::Tls(_) => Poll::Ready(Ok(())),
+        }
+    }
+}
+
 /// Both streams pass every call on to what is underneath.
 macro_rules! delegate {
     ($stream:ty, $transport:ident, $field:tt) => {
-        impl Source for $stream {
-            /// Under TLS, bytes may have been read off the socket that were not taken yet.
-            fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                match &self.$field {
-                    $transport::Plain(socket) => socket.poll_readable(cx),
-                    $transport::Tls(..) => Poll::Ready(Ok(())),
-                }
-            }
-        }
-
         impl AsyncRead for $stream {
             fn poll_read(
                 self: Pin<&mut Self>,

@@ -16,10 +16,11 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::NoServerSessionStorage;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use tokio_rustls::{TlsConnector, client};
 
 use crate::net::end_point::end_point;
 use crate::net::socket::Socket;
+use crate::net::tls_stream::TlsStream;
 use crate::net::verifier::{ChainVerifier, NameCheck, TrustAll};
 
 /// The application protocol of PostgreSQL (documentation, "Protocol Flow", "SSL Session Encryption").
@@ -183,8 +184,8 @@ impl ListenerTls {
     ///
     /// # Cancel safety
     /// Not cancel safe: dropped midway, the socket is closed.
-    pub async fn accept(&self, socket: Socket) -> io::Result<server::TlsStream<Socket>> {
-        TlsAcceptor::from(Arc::clone(&self.config)).accept(socket).await
+    pub async fn accept(&self, socket: Socket) -> io::Result<TlsStream> {
+        TlsStream::accept(Arc::clone(&self.config), socket).await
     }
 }
 

@@ -90,7 +90,7 @@ async fn tls_1_2_and_1_3_are_spoken_and_the_protocol_is_named() {
         let (server, client) = tokio::join!(listener.accept(near), tls.connect(far, "localhost"));
         let (server, client) = (server.unwrap(), client.unwrap());
         assert_eq!(client.get_ref().1.protocol_version(), Some(number));
-        assert_eq!(server.get_ref().1.alpn_protocol(), Some(ALPN));
+        assert_eq!(server.alpn_protocol(), Some(ALPN));
     }
 }
 
