@@ -26,6 +26,7 @@ use taskmaster_proxy::session::resetting::Resetting;
 use taskmaster_proxy::session::upstream::{Upstream, Wish};
 use taskmaster_proxy::wire::buffer::Buffer;
 use taskmaster_proxy::wire::greeting::ready_for_query;
+use taskmaster_proxy::wire::header::HEADER_LEN;
 
 use super::model::{Gist, Model, gist_of, message, messages};
 
@@ -202,8 +203,12 @@ impl Scene {
         }
         self.sent_len += words.len();
         let side = &mut self.sides[self.turn];
-        // A statement that the server has is not sent to it, so nobody says 25P02 before it is bound.
-        if words[0] == b'P' && side.direct.has_failed_transaction() {
+        // A statement that the server has is not sent to it, so nobody says 25P02 before it is bound; one that it has no more
+        // cannot be described.
+        let is_named =
+            words.get(HEADER_LEN..).is_some_and(|body| body.starts_with(b"S") && body[1] != 0);
+        let asks = words[0] == b'P' || words[0] == b'D' && is_named;
+        if asks && side.direct.has_failed_transaction() {
             return;
         }
         let failed = side.direct.is_skipping();

@@ -37,8 +37,12 @@ pub(super) struct Shape {
 pub(super) enum Default {
     Null,
     Constant(pg_sys::Datum),
-    /// A planned expression, in the shape's memory.
-    Expression(*mut pg_sys::Expr),
+    /// `gen_random_uuid()`.
+    RandomUuid,
+    /// A planned expression, in the shape's memory, that has one value for all rows of a statement.
+    Stable(*mut pg_sys::Expr),
+    /// One that is evaluated for each row.
+    Volatile(*mut pg_sys::Expr),
 }
 
 thread_local! {
@@ -204,13 +208,25 @@ unsafe fn defaults_of(
 /// # Safety
 /// `expression` is a planned expression.
 unsafe fn classify(expression: *mut pg_sys::Expr) -> Default {
-    // SAFETY: a node of type Const is a Const.
+    // SAFETY: a node of type Const is a Const, and one of type FuncExpr a FuncExpr.
     unsafe {
-        if (*expression).type_ != pg_sys::NodeTag::T_Const {
-            return Default::Expression(expression);
+        match (*expression).type_ {
+            pg_sys::NodeTag::T_Const => {
+                let constant = &*expression.cast::<pg_sys::Const>();
+                let value = constant.constvalue;
+                if constant.constisnull { Default::Null } else { Default::Constant(value) }
+            }
+            pg_sys::NodeTag::T_FuncExpr
+                if (*expression.cast::<pg_sys::FuncExpr>()).funcid
+                    == pg_sys::Oid::from(pg_sys::F_GEN_RANDOM_UUID) =>
+            {
+                Default::RandomUuid
+            }
+            _ if pg_sys::contain_volatile_functions(expression.cast()) => {
+                Default::Volatile(expression)
+            }
+            _ => Default::Stable(expression),
         }
-        let constant = &*expression.cast::<pg_sys::Const>();
-        if constant.constisnull { Default::Null } else { Default::Constant(constant.constvalue) }
     }
 }
 

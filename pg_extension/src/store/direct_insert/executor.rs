@@ -5,15 +5,17 @@
 use std::ffi::c_int;
 use std::ptr;
 
-use pgrx::pg_sys;
+use pgrx::{IntoDatum, pg_sys};
 
 use super::super::plan::Bound;
+use super::super::random;
 use super::Cell;
 use super::definition::{Default, Shape, is_writable};
 use super::server::{add_range_table, insert_index_entries, make_node, root_to_partition};
 
-/// How many rows are written to a partition at a time, as `MAX_BUFFERED_TUPLES` of copyfrom.c.
-const BATCH_LEN: usize = 1000;
+/// How many rows are written to a partition at a time: two or three pages full, each of which is a record of the log. A slot
+/// for a row costs about a tenth of writing it, so there are not more of them.
+const BATCH_LEN: usize = 128;
 
 /// One INSERT at work. All of its memory goes with the executor's state.
 pub(super) struct Executor<'a> {
@@ -23,10 +25,20 @@ pub(super) struct Executor<'a> {
     routing: Option<Routing>,
     /// The row as the table has it.
     slot: Slot,
-    defaults: Vec<Option<*mut pg_sys::ExprState>>,
+    defaults: Vec<Evaluated>,
     batches: Vec<Batch>,
     /// Whether a table that was written to has triggers.
     has_triggers: bool,
+}
+
+/// What is known of a default that is no constant.
+#[derive(Clone, Copy)]
+enum Evaluated {
+    Not,
+    /// The state that evaluates it for each row.
+    By(*mut pg_sys::ExprState),
+    /// Its value for all rows, in the executor's memory.
+    To(Bound),
 }
 
 /// How rows find their partition.
@@ -38,7 +50,7 @@ struct Routing {
 /// Rows that wait to be written to one partition.
 struct Batch {
     target: *mut pg_sys::ResultRelInfo,
-    slots: Vec<Slot>,
+    rows: Vec<pg_sys::HeapTuple>,
 }
 
 /// One row.
@@ -99,7 +111,7 @@ impl<'a> Executor<'a> {
                 (*relation).rd_att,
                 &raw const pg_sys::TTSOpsVirtual,
             );
-            let defaults = vec![None; shape.defaults.len()];
+            let defaults = vec![Evaluated::Not; shape.defaults.len()];
             Self {
                 shape,
                 state,
@@ -144,28 +156,25 @@ impl<'a> Executor<'a> {
             self.form(cells);
             let target = self.route()?;
             let row = self.in_shape_of(target);
+            (*row).tts_tableOid = (*(*target).ri_RelationDesc).rd_id;
+            self.check(target, row);
             let number = self.batch_of(target);
-            let batch = &mut self.batches[number];
-            let place = batch.next_slot();
-            pg_sys::ExecCopySlot(place, row);
-            (*place).tts_tableOid = (*(*target).ri_RelationDesc).rd_id;
-            self.check(target, place);
+            self.batches[number].rows.push(pg_sys::ExecCopySlotHeapTuple(row));
             Some(())
         }
     }
 
     /// Writes what was added.
     pub(super) fn flush(&mut self) {
-        for mut batch in std::mem::take(&mut self.batches) {
-            for rows in batch.slots.chunks_mut(BATCH_LEN) {
+        for Batch { target, rows } in std::mem::take(&mut self.batches) {
+            // SAFETY: the target is open.
+            let descriptor = unsafe { (*(*target).ri_RelationDesc).rd_att };
+            let slots = Slots::new(descriptor, rows.len().min(BATCH_LEN));
+            for rows in rows.chunks(BATCH_LEN) {
                 // SAFETY: the executor is started, and the rows were put together for this target.
-                unsafe { self.write(batch.target, rows) };
+                unsafe { self.write(target, slots.hold(rows)) };
             }
-            // SAFETY: each slot was made without a list that would free it.
-            batch
-                .slots
-                .iter()
-                .for_each(|slot| unsafe { pg_sys::ExecDropSingleTupleTableSlot(*slot) });
+            slots.release();
         }
     }
 
@@ -192,25 +201,35 @@ impl<'a> Executor<'a> {
         }
     }
 
+    /// A value that lives until the next row is formed, or longer.
+    ///
     /// # Safety
     /// The executor is started.
     unsafe fn default(&mut self, index: usize, context: *mut pg_sys::ExprContext) -> Bound {
-        let expression = match self.shape.defaults[index] {
-            Default::Null => return None,
-            Default::Constant(value) => return Some(value),
-            Default::Expression(expression) => expression,
-        };
-        // SAFETY: the expression was planned, and `ExecInitExpr` gives its state the function that evaluates it. The value
-        // lives until the next row is formed.
+        // SAFETY: the expressions were planned; both contexts live.
         unsafe {
-            let state = *self.defaults[index]
-                .get_or_insert_with(|| pg_sys::ExecInitExpr(expression, ptr::null_mut()));
-            let before = pg_sys::MemoryContextSwitchTo((*context).ecxt_per_tuple_memory);
-            let mut is_null = false;
-            let evaluate = (*state).evalfunc.expect("an initialised expression can be evaluated");
-            let value = evaluate(state, context, &raw mut is_null);
-            pg_sys::MemoryContextSwitchTo(before);
-            (!is_null).then_some(value)
+            match (self.shape.defaults[index], self.defaults[index]) {
+                (Default::Null, _) => None,
+                (Default::Constant(value), _) => Some(value),
+                (_, Evaluated::To(value)) => value,
+                (Default::RandomUuid, _) => in_memory((*context).ecxt_per_tuple_memory, || {
+                    random::pooled_uuid().into_datum()
+                }),
+                (Default::Stable(expression), _) => {
+                    let state = pg_sys::ExecInitExpr(expression, ptr::null_mut());
+                    let value = evaluate(state, context, (*self.state).es_query_cxt);
+                    self.defaults[index] = Evaluated::To(value);
+                    value
+                }
+                (Default::Volatile(_), Evaluated::By(state)) => {
+                    evaluate(state, context, (*context).ecxt_per_tuple_memory)
+                }
+                (Default::Volatile(expression), Evaluated::Not) => {
+                    let state = pg_sys::ExecInitExpr(expression, ptr::null_mut());
+                    self.defaults[index] = Evaluated::By(state);
+                    evaluate(state, context, (*context).ecxt_per_tuple_memory)
+                }
+            }
         }
     }
 
@@ -302,7 +321,7 @@ impl<'a> Executor<'a> {
         // Rows come mostly in the order of time, so the last partition is likely.
         let found = self.batches.iter().rposition(|batch| batch.target == target);
         found.unwrap_or_else(|| {
-            self.batches.push(Batch { target, slots: Vec::new() });
+            self.batches.push(Batch { target, rows: Vec::new() });
             self.batches.len() - 1
         })
     }
@@ -311,12 +330,12 @@ impl<'a> Executor<'a> {
     ///
     /// # Safety
     /// The slots hold rows of the target's form.
-    unsafe fn write(&self, target: *mut pg_sys::ResultRelInfo, rows: &mut [Slot]) {
-        // SAFETY: writing the rows tells each slot its place.
+    unsafe fn write(&self, target: *mut pg_sys::ResultRelInfo, rows: &[Slot]) {
+        // SAFETY: writing the rows tells each slot its place; the array itself is only read.
         unsafe {
             pg_sys::table_multi_insert(
                 (*target).ri_RelationDesc,
-                rows.as_mut_ptr(),
+                rows.as_ptr().cast_mut(),
                 rows.len() as c_int,
                 pg_sys::GetCurrentCommandId(true),
                 0,
@@ -351,11 +370,8 @@ impl<'a> Executor<'a> {
     /// # Safety
     /// Nothing of the executor is used afterwards but its state.
     unsafe fn end(self) {
-        // SAFETY: each slot was made without a list that would free it; the rest belongs to the state.
+        // SAFETY: the slot was made without a list that would free it; the rest belongs to the state.
         unsafe {
-            for slot in self.batches.iter().flat_map(|batch| &batch.slots) {
-                pg_sys::ExecDropSingleTupleTableSlot(*slot);
-            }
             pg_sys::ExecDropSingleTupleTableSlot(self.slot);
             pg_sys::ExecResetTupleTable((*self.state).es_tupleTable, false);
             if let Some(routing) = &self.routing {
@@ -384,16 +400,69 @@ impl Routing {
     }
 }
 
-impl Batch {
-    /// A slot for one more row.
+/// The value of an expression, in this memory.
+///
+/// # Safety
+/// `ExecInitExpr` has made the state, which gives it the function that evaluates it.
+unsafe fn evaluate(
+    state: *mut pg_sys::ExprState,
+    context: *mut pg_sys::ExprContext,
+    memory: pg_sys::MemoryContext,
+) -> Bound {
+    // SAFETY: as above.
+    unsafe {
+        in_memory(memory, || {
+            let mut is_null = false;
+            let evaluate = (*state).evalfunc.expect("an initialised expression can be evaluated");
+            let value = evaluate(state, context, &raw mut is_null);
+            (!is_null).then_some(value)
+        })
+    }
+}
+
+/// Does something with another current memory context.
+///
+/// # Safety
+/// The context lives.
+unsafe fn in_memory<T>(memory: pg_sys::MemoryContext, work: impl FnOnce() -> T) -> T {
+    // SAFETY: as above; an error unwinds to where the context is set anew.
+    unsafe {
+        let before = pg_sys::MemoryContextSwitchTo(memory);
+        let outcome = work();
+        pg_sys::MemoryContextSwitchTo(before);
+        outcome
+    }
+}
+
+/// Slots that hold the rows which are written at a time.
+struct Slots(Vec<Slot>);
+
+impl Slots {
+    fn new(descriptor: pg_sys::TupleDesc, len: usize) -> Self {
+        // SAFETY: the descriptor is that of an open table.
+        let slot = |_| unsafe {
+            pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsHeapTuple)
+        };
+        Self((0..len).map(slot).collect())
+    }
+
+    /// The rows, each in a slot. They are freed with the next ones.
     ///
     /// # Safety
-    /// The target is open.
-    unsafe fn next_slot(&mut self) -> Slot {
-        // SAFETY: the target is open.
-        let slot =
-            unsafe { pg_sys::table_slot_create((*self.target).ri_RelationDesc, ptr::null_mut()) };
-        self.slots.push(slot);
-        slot
+    /// The rows have the form of the slots' table, and belong to nobody else.
+    unsafe fn hold(&self, rows: &[pg_sys::HeapTuple]) -> &[Slot] {
+        for (row, slot) in rows.iter().zip(&self.0) {
+            // SAFETY: as above; the slot takes the row over.
+            unsafe { pg_sys::ExecStoreHeapTuple(*row, *slot, true) };
+        }
+        &self.0[..rows.len()]
+    }
+
+    /// Frees the slots and the rows in them. Not done when an error unwinds: the abort of the transaction does it.
+    fn release(self) {
+        for slot in self.0 {
+            // SAFETY: each was made without a list that would free it.
+            unsafe { pg_sys::ExecDropSingleTupleTableSlot(slot) };
+        }
     }
 }
