@@ -66,6 +66,7 @@ impl Prepared {
     pub fn prepare_again(&mut self, id: StatementId, sequence: u32) -> bool {
         let Some(held) = self.statements.get_mut(&id) else { return false };
         held.sequence = sequence;
+        held.closes += 1;
         true
     }
 
@@ -111,15 +112,22 @@ impl Prepared {
 
     /// Notes that the server has closed a statement, which was evicted or is prepared again.
     pub fn closed(&mut self, id: StatementId) {
-        self.end_closing(id);
-        if let Some(held) = self.statements.peek_mut(&id) {
-            held.is_accepted = false;
+        match self.closing_again(id) {
+            Some(held) => {
+                held.closes -= 1;
+                held.is_accepted = false;
+            }
+            None => drop(self.end_closing(id)),
         }
     }
 
-    /// Notes that the server ignored the Close of an evicted statement, and so still has it if it ever had. Whatever
-    /// prepares it again comes behind the Close and is ignored, too.
+    /// Notes that the server ignored the Close of a statement, and so still has it if it ever had. Whatever prepares it again
+    /// comes behind the Close and is ignored, too.
     pub fn keep(&mut self, id: StatementId) {
+        if let Some(held) = self.closing_again(id) {
+            held.closes -= 1;
+            return;
+        }
         let Some(kept) = self.end_closing(id).filter(|held| held.is_accepted) else { return };
         match self.statements.peek_mut(&id) {
             Some(again) => again.is_accepted = true,
@@ -127,6 +135,14 @@ impl Prepared {
                 self.bytes += kept.statement.body.len();
                 self.statements.put(id, kept);
             }
+        }
+    }
+
+    /// The statement with this id that the next reply to a Close is about, if it is not evicted by that, but prepared again.
+    fn closing_again(&mut self, id: StatementId) -> Option<&mut Held> {
+        match self.closing.iter().position(|held| held.statement.id == id) {
+            Some(index) => Some(&mut self.closing[index]).filter(|held| held.closes > 0),
+            None => self.statements.peek_mut(&id).filter(|held| held.closes > 0),
         }
     }
 
@@ -177,12 +193,14 @@ struct Held {
     sequence: u32,
     /// How many Parses are on their way.
     parses: u32,
+    /// How many Closes are on their way that make room for a Parse of the same statement.
+    closes: u32,
 }
 
 impl Held {
     fn new(statement: Rc<Statement>, sequence: u32) -> Self {
         statement.servers.set(statement.servers.get() + 1);
-        Self { statement, is_accepted: false, sequence, parses: 1 }
+        Self { statement, is_accepted: false, sequence, parses: 1, closes: 0 }
     }
 }
 
@@ -256,6 +274,22 @@ mod tests {
         prepared.refused(a.id);
         prepared.keep(a.id);
         assert_eq!((prepared.len(), prepared.bytes, a.servers.get()), (0, 0, 0));
+    }
+
+    #[test]
+    fn one_prepared_again_and_then_evicted_is_known_when_the_last_close_is_ignored() {
+        let (mut interner, mut prepared) = (Interner::default(), limited(1, 1_000));
+        let a = interner.intern(b"a\0\0\0", "");
+        prepared.insert(Rc::clone(&a), 1);
+        assert!(prepared.prepare_again(a.id, 2));
+        prepared.insert(Rc::clone(&a), 2);
+        assert!(prepared.evict(4).is_some());
+        prepared.accepted(a.id);
+        prepared.closed(a.id);
+        prepared.accepted(a.id);
+        prepared.keep(a.id);
+        assert!(prepared.touch(a.id, 3));
+        assert_eq!((prepared.bytes, a.servers.get(), prepared.closing.len()), (4, 1, 0));
     }
 
     #[test]
