@@ -151,14 +151,14 @@ thread_local! {
         &[TEXTOID, INT8OID, UUIDARRAYOID, BOOLOID, TEXTARRAYOID, JSONBOID],
         Access::Write,
         &[],
-    ) };
+    ).planned_once() };
 
     static CLAIM_ONE: Plan = const { Plan::new(
         sql!(candidate!("t.id = $3")),
         &[TEXTOID, INT8OID, UUIDOID, BOOLOID, TEXTARRAYOID, JSONBOID],
         Access::Write,
         &[],
-    ) };
+    ).planned_once() };
 
     // Names share 1,024 locks, so that a task with many files does not fill the server's table of
     // them; two names that share one only pass each other over for a moment.
@@ -172,14 +172,14 @@ thread_local! {
         &[UUIDOID],
         Access::Write,
         &[],
-    ) };
+    ).planned_once() };
 
     static CLAIM_WITH_FILES: Plan = const { Plan::new(
         sql!("WITH ", claimed!(concat!("t.id = $3 AND ", busy!(), " IS NULL"))),
         &[TEXTOID, INT8OID, UUIDOID],
         Access::Write,
         &[],
-    ) };
+    ).planned_once() };
 
     static EXISTS: Plan = const { Plan::new(
         c"SELECT true FROM taskmaster.tasks WHERE id = $1",

@@ -29,6 +29,7 @@ pub(super) struct Plan {
     arguments: &'static [pg_sys::BuiltinOid],
     access: Access,
     tables: &'static [Table],
+    planning: Planning,
     kept: Cell<Option<NonNull<pg_sys::_SPI_plan>>>,
 }
 
@@ -39,6 +40,15 @@ pub(super) enum Access {
     Read,
     /// Runs on a new snapshot that sees the caller's earlier commands.
     Write,
+}
+
+/// How often PostgreSQL plans a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Planning {
+    /// Anew for the values of each call, unless that was of no use so far (documentation, "plan_cache_mode").
+    AsItPays,
+    /// Once for all values.
+    Once,
 }
 
 /// One row of a result, valid until the statement's rows have been read.
@@ -58,7 +68,15 @@ impl Plan {
         access: Access,
         tables: &'static [Table],
     ) -> Self {
-        Self { sql, arguments, access, tables, kept: Cell::new(None) }
+        let planning = Planning::AsItPays;
+        Self { sql, arguments, access, tables, planning, kept: Cell::new(None) }
+    }
+
+    /// The same statement with one plan for all values: for those whose way through the tables does not depend on them, where
+    /// planning would take as long as the work. PostgreSQL makes another when a table changes.
+    pub(super) const fn planned_once(mut self) -> Self {
+        self.planning = Planning::Once;
+        self
     }
 
     /// Runs the statement and reads each row of its result.
@@ -116,16 +134,18 @@ impl Plan {
         }
         let mut types: Vec<_> =
             self.arguments.iter().map(|oid| PgOid::BuiltIn(*oid).value()).collect();
-        // SAFETY: SPI is connected; the statement is zero-terminated and `types` has as many
-        // elements as the count says.
-        let plan = unsafe {
-            pg_sys::SPI_prepare(self.sql.as_ptr(), types.len() as c_int, types.as_mut_ptr())
+        let options = match self.planning {
+            Planning::AsItPays => 0,
+            Planning::Once => pg_sys::CURSOR_OPT_GENERIC_PLAN as c_int,
         };
+        let (len, types) = (types.len() as c_int, types.as_mut_ptr());
+        // SAFETY: SPI is connected; the statement is zero-terminated and `types` has as many elements as the count says.
+        let plan = unsafe { pg_sys::SPI_prepare_cursor(self.sql.as_ptr(), len, types, options) };
         let Some(plan) = NonNull::new(plan) else {
             // SAFETY: SPI_result is a plain integer that SPI_prepare has just set.
-            fail("SPI_prepare", unsafe { pg_sys::SPI_result })
+            fail("SPI_prepare_cursor", unsafe { pg_sys::SPI_result })
         };
-        // SAFETY: the plan was made by SPI_prepare just now and is not kept yet.
+        // SAFETY: the plan was made by SPI_prepare_cursor just now and is not kept yet.
         succeed("SPI_keepplan", unsafe { pg_sys::SPI_keepplan(plan.as_ptr()) });
         self.kept.set(Some(plan));
         plan

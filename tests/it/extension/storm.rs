@@ -46,11 +46,11 @@ impl Storm {
     }
 }
 
-/// How many tasks there are: 10,000, which two processors are done with in half a minute, or what
+/// How many tasks there are: 20,000, which two processors are done with in a minute, or what
 /// `TASKMASTER_STORM_TASKS` says.
 fn task_count() -> usize {
     std::env::var("TASKMASTER_STORM_TASKS")
-        .map_or(10_000, |count| count.parse().expect("TASKMASTER_STORM_TASKS is a number of tasks"))
+        .map_or(20_000, |count| count.parse().expect("TASKMASTER_STORM_TASKS is a number of tasks"))
 }
 
 /// Makes the tasks in one call; each waits for up to two of those shortly before it.
