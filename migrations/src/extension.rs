@@ -2,17 +2,17 @@
 //!
 //! Must not know what is in it.
 
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::{Client, GenericClient};
 
 use crate::apply::begin;
 use crate::reply::reply;
-use crate::{MigrateError, Settings};
+use crate::{ExtensionStatus, MigrateError, Settings};
 
 const DOING: &str = "updating the extension";
 
-/// The installed version, when the server's files are of another one.
-const STANDING: &str = "SELECT installed_version, default_version FROM pg_available_extensions \
-     WHERE name = 'taskmaster' AND installed_version <> default_version";
+/// The installed version, and that of the server's files.
+const STANDING: &str = "SELECT e.extversion, a.default_version FROM pg_catalog.pg_extension AS e \
+     LEFT JOIN pg_catalog.pg_available_extensions AS a ON a.name = e.extname WHERE e.extname = 'taskmaster'";
 
 /// What was done.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,17 +35,28 @@ pub(crate) async fn update(
     settings: &Settings,
 ) -> Result<Option<Update>, MigrateError> {
     let transaction = begin(client, settings).await?;
-    let Some(update) = due(&transaction, settings).await? else { return Ok(None) };
+    let standing = read(&transaction, DOING, settings).await?.filter(ExtensionStatus::is_due);
+    let Some(ExtensionStatus { installed: from, available: Some(to) }) = standing else {
+        return Ok(None);
+    };
     let altered = transaction.batch_execute("ALTER EXTENSION taskmaster UPDATE");
     reply(DOING, settings.reply_timeout(), altered).await?;
     reply(DOING, settings.reply_timeout(), transaction.commit()).await?;
-    Ok(Some(update))
+    Ok(Some(Update { from, to }))
 }
 
-async fn due(
-    transaction: &Transaction<'_>,
+/// How the extension stands; none when it is not installed.
+///
+/// # Errors
+/// As [`update`].
+///
+/// # Cancel safety
+/// Changes nothing, at any point.
+pub(crate) async fn read(
+    client: &impl GenericClient,
+    doing: &'static str,
     settings: &Settings,
-) -> Result<Option<Update>, MigrateError> {
-    let row = reply(DOING, settings.reply_timeout(), transaction.query_opt(STANDING, &[])).await?;
-    Ok(row.map(|row| Update { from: row.get(0), to: row.get(1) }))
+) -> Result<Option<ExtensionStatus>, MigrateError> {
+    let row = reply(doing, settings.reply_timeout(), client.query_opt(STANDING, &[])).await?;
+    Ok(row.map(|row| ExtensionStatus { installed: row.get(0), available: row.get(1) }))
 }

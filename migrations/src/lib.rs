@@ -40,7 +40,7 @@ pub use connection::{Connection, connect};
 pub use error::{ErrorKind, MigrateError, StepFailure};
 pub use event::{Direction, Event};
 pub use plan::Plan;
-pub use report::{Report, StepRun, StepState, StepStatus};
+pub use report::{ExtensionStatus, Report, Status, StepRun, StepState, StepStatus};
 pub use runner::Runner;
 pub use settings::Settings;
 pub use step::{Step, StepKind};

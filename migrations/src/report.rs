@@ -51,6 +51,39 @@ impl fmt::Display for StepState {
     }
 }
 
+/// How a database stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The steps that the binary knows, then those that it does not.
+    pub steps: Vec<StepStatus>,
+    /// The extension, where it is installed.
+    pub extension: Option<ExtensionStatus>,
+}
+
+impl Status {
+    /// True when `up` would find nothing to do.
+    pub fn is_current(&self) -> bool {
+        self.steps.iter().all(|step| step.state == StepState::Applied)
+            && !self.extension.as_ref().is_some_and(ExtensionStatus::is_due)
+    }
+}
+
+/// The installed extension beside the server's files of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtensionStatus {
+    /// The version that is installed.
+    pub installed: String,
+    /// The version that an update would bring; none when the files are gone.
+    pub available: Option<String>,
+}
+
+impl ExtensionStatus {
+    /// True when the two differ: `up` updates it, or says that the files are the older ones.
+    pub fn is_due(&self) -> bool {
+        self.available.as_ref() != Some(&self.installed)
+    }
+}
+
 /// One line of `status`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepStatus {

@@ -6,7 +6,7 @@ use crate::ledger::{self, Applied};
 use crate::plan::check_sequence;
 use crate::retry::Backoff;
 use crate::{
-    Connection, DownTo, Event, MigrateError, Plan, Report, Settings, StepRun, StepStatus, UpTo,
+    Connection, DownTo, Event, MigrateError, Plan, Report, Settings, Status, StepRun, UpTo,
     Version, apply, lock,
 };
 
@@ -75,15 +75,18 @@ impl Runner {
         outcome
     }
 
-    /// How each step stands. Changes nothing and waits for nobody.
+    /// How the steps and the extension stand. Changes nothing and waits for nobody.
     ///
     /// # Errors
     /// [`MigrateError::Server`].
     ///
     /// # Cancel safety
     /// Changes nothing, at any point.
-    pub async fn status(&mut self) -> Result<Vec<StepStatus>, MigrateError> {
-        Ok(self.plan.status(&ledger::read(&self.connection.client, &self.settings).await?))
+    pub async fn status(&mut self) -> Result<Status, MigrateError> {
+        const DOING: &str = "looking for the extension";
+        let client = &self.connection.client;
+        let steps = self.plan.status(&ledger::read(client, &self.settings).await?);
+        Ok(Status { steps, extension: extension::read(client, DOING, &self.settings).await? })
     }
 
     async fn up_alone(&mut self, to: UpTo, observe: Observer<'_>) -> Result<Report, MigrateError> {

@@ -105,7 +105,14 @@ enum Direction {
         to: String,
     },
     /// List the steps and what the database has of them
-    Status,
+    Status {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+        /// Exit with code 6 unless everything is applied
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 /// Runs what the arguments say and returns when it is done.

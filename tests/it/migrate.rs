@@ -12,5 +12,6 @@ mod rows;
 mod runners;
 mod schema_file;
 mod seed;
+mod status;
 mod support;
 mod task_lifecycle;

@@ -3,7 +3,8 @@
 use std::fmt::Display;
 
 use taskmaster_migrations::{
-    DownTo, Event, MigrateError, Runner, StepState, StepStatus, Target, TlsMode, UpTo, connect,
+    DownTo, Event, MigrateError, Runner, Status, StepState, StepStatus, Target, TlsMode, UpTo,
+    connect,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -21,8 +22,30 @@ pub(super) fn run(arguments: &MigrateArgs) -> Result<(), CliError> {
 enum Order {
     Up(UpTo),
     Down(DownTo),
-    Status,
+    Status(StatusOrder),
 }
+
+/// How the standing is shown.
+#[derive(Clone, Copy)]
+enum Format {
+    Lines,
+    Json,
+}
+
+/// What follows from a database that is behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Told,
+    Fails,
+}
+
+struct StatusOrder {
+    format: Format,
+    behind: Behind,
+}
+
+/// The exit code of `status --check` for a database that is behind.
+const BEHIND_EXIT_CODE: u8 = 6;
 
 impl Order {
     fn parse(direction: &Direction) -> Result<Self, CliError> {
@@ -33,7 +56,10 @@ impl Order {
             Direction::Down { to } => {
                 to.parse().map(Self::Down).map_err(|error| not_a_step(to, &error))
             }
-            Direction::Status => Ok(Self::Status),
+            Direction::Status { json, check } => Ok(Self::Status(StatusOrder {
+                format: if *json { Format::Json } else { Format::Lines },
+                behind: if *check { Behind::Fails } else { Behind::Told },
+            })),
         }
     }
 }
@@ -54,12 +80,57 @@ async fn carry_out(config: &Config, order: Order) -> Result<(), CliError> {
             let report = runner.down(to, &mut print).await.map_err(failed)?;
             println!("{} steps reverted", report.steps.len());
         }
-        Order::Status => {
-            let steps = runner.status().await.map_err(failed)?;
-            steps.iter().for_each(|step| println!("{}", line(step)));
+        Order::Status(order) => {
+            let status = runner.status().await.map_err(failed)?;
+            match order.format {
+                Format::Lines => show(&status),
+                Format::Json => println!("{}", json(&status)),
+            }
+            if order.behind == Behind::Fails && !status.is_current() {
+                return Err(behind(&status));
+            }
         }
     }
     Ok(())
+}
+
+fn show(status: &Status) {
+    status.steps.iter().for_each(|step| println!("{}", line(step)));
+    if let Some(extension) = status.extension.as_ref().filter(|extension| extension.is_due()) {
+        let files = extension.available.as_deref().unwrap_or("gone");
+        println!(
+            "extension taskmaster: {} installed, the server's files: {files}",
+            extension.installed
+        );
+    }
+}
+
+fn json(status: &Status) -> serde_json::Value {
+    let step = |step: &StepStatus| {
+        serde_json::json!({
+            "version": step.version.to_string(), "name": step.name, "state": step.state.to_string(),
+            "applied_at": step.applied_at, "execution_time_ms": step.execution_time_ms,
+        })
+    };
+    let extension = status.extension.as_ref().map(|extension| {
+        serde_json::json!({ "installed": extension.installed, "available": extension.available })
+    });
+    serde_json::json!({
+        "current": status.is_current(),
+        "steps": status.steps.iter().map(step).collect::<Vec<_>>(),
+        "extension": extension,
+    })
+}
+
+fn behind(status: &Status) -> CliError {
+    let open = status.steps.iter().filter(|step| step.state != StepState::Applied).count();
+    let what = match open {
+        0 => "the extension is of another version than the server's files".to_owned(),
+        1 => "1 step is not as this program has it".to_owned(),
+        open => format!("{open} steps are not as this program has them"),
+    };
+    let line = format!("{what}: taskmaster migrate up applies what is pending");
+    CliError::with_exit_code(line, BEHIND_EXIT_CODE)
 }
 
 fn target(config: &Config) -> Target {
@@ -79,12 +150,7 @@ fn target(config: &Config) -> Target {
 }
 
 fn line(step: &StepStatus) -> String {
-    let state = match step.state {
-        StepState::Applied => "applied",
-        StepState::Pending => "pending",
-        StepState::Changed => "changed",
-        StepState::Unknown => "unknown",
-    };
+    let state = step.state;
     let when = step.applied_at.as_deref().unwrap_or("-");
     format!("{}  {state:<8} {when:<28} {}", step.version, step.name)
 }

@@ -38,7 +38,7 @@ async fn a_changed_checksum_is_refused() {
     let error = refused(&database).await;
     assert!(matches!(error, MigrateError::ChecksumChanged { .. }), "{error}");
     assert!(error.to_string().contains("step 0002") && error.to_string().contains(&zeros));
-    let status = runner_of(&database, 3, vec![]).await.status().await.unwrap();
+    let status = runner_of(&database, 3, vec![]).await.status().await.unwrap().steps;
     assert_eq!(status[1].state, StepState::Changed);
 }
 

@@ -113,7 +113,7 @@ async fn up_and_down_stop_where_they_are_told() {
     let report = runner.down(DownTo::Version(Version::FIRST), &mut |_| ()).await.unwrap();
     assert_eq!(versions(&report), ["0002"]);
     let states: Vec<_> =
-        runner.status().await.unwrap().into_iter().map(|row| row.state).take(3).collect();
+        runner.status().await.unwrap().steps.into_iter().map(|row| row.state).take(3).collect();
     assert_eq!(states, [StepState::Applied, StepState::Pending, StepState::Pending]);
 }
 
@@ -134,7 +134,7 @@ async fn the_way_down_is_the_one_that_was_stored() {
 
     // A program that knows only the first step reverts the second.
     let mut older = runner_of(&database, 1, vec![]).await;
-    assert_eq!(older.status().await.unwrap()[1].state, StepState::Unknown);
+    assert_eq!(older.status().await.unwrap().steps[1].state, StepState::Unknown);
     older.down(DownTo::Previous, &mut |_| ()).await.unwrap();
     let sql =
         "SELECT concat_ws(' ', to_regclass('taskmaster.kept'), to_regclass('taskmaster.gone'))";

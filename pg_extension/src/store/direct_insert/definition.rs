@@ -24,11 +24,13 @@ pub(super) struct Shape {
     pub(super) sources: Vec<Option<usize>>,
     /// What each column of the table gets when no value is given, in their order.
     pub(super) defaults: Vec<Default>,
+    /// The CHECK constraints, planned, in the order of the table's. Empty for a partitioned table, whose partitions have them.
+    pub(super) checks: Vec<*mut pg_sys::Expr>,
     /// The position of the key, if one is asked for.
     pub(super) key: Option<usize>,
     pub(super) is_partitioned: bool,
     oid: pg_sys::Oid,
-    /// Where the expressions of the defaults live.
+    /// Where the expressions of the defaults and of the constraints live.
     memory: pg_sys::MemoryContext,
 }
 
@@ -102,9 +104,12 @@ impl Shape {
                 Some(column) => Some(position(oid, &attributes, &column)?),
                 None => None,
             };
-            let (memory, defaults) = defaults_of(relation, &attributes);
             let is_partitioned = kind == pg_sys::RELKIND_PARTITIONED_TABLE;
-            Some(Self { sources, defaults, key, is_partitioned, oid, memory })
+            let (memory, (defaults, checks)) = in_lasting_memory(|| {
+                let checks = if is_partitioned { Vec::new() } else { checks_of(relation) };
+                (defaults_of(relation, &attributes), checks)
+            });
+            Some(Self { sources, defaults, checks, key, is_partitioned, oid, memory })
         }
     }
 
@@ -169,26 +174,33 @@ fn position(oid: pg_sys::Oid, attributes: &PgTupleDesc<'_>, column: &Column) -> 
     .then_some(position)
 }
 
-/// The defaults of all columns, and the memory that they live in.
-///
-/// # Safety
-/// `relation` is open and locked, and `attributes` are its own.
-unsafe fn defaults_of(
-    relation: pg_sys::Relation,
-    attributes: &PgTupleDesc<'_>,
-) -> (pg_sys::MemoryContext, Vec<Default>) {
-    // SAFETY: the new context is a child of one that lives as long as the backend, and current only here; planning leaves
-    // what it does not need any more in it, which is little. An error in between leaves the context behind, empty as it is.
+/// Makes something in memory of its own, a child of one that lives as long as the backend.
+fn in_lasting_memory<T>(make: impl FnOnce() -> T) -> (pg_sys::MemoryContext, T) {
+    // SAFETY: the new context is current only here. Planning leaves what it does not need any more in it, which is little. An
+    // error in between leaves the context behind, empty as it is.
     unsafe {
         let memory = pg_sys::AllocSetContextCreateInternal(
             pg_sys::CacheMemoryContext,
-            c"taskmaster defaults".as_ptr(),
+            c"taskmaster definition".as_ptr(),
             pg_sys::ALLOCSET_SMALL_MINSIZE as usize,
             pg_sys::ALLOCSET_SMALL_INITSIZE as usize,
             pg_sys::ALLOCSET_SMALL_MAXSIZE as usize,
         );
         let before = pg_sys::MemoryContextSwitchTo(memory);
-        let of = |(index, attribute): (usize, &pg_sys::FormData_pg_attribute)| {
+        let made = make();
+        pg_sys::MemoryContextSwitchTo(before);
+        (memory, made)
+    }
+}
+
+/// The defaults of all columns.
+///
+/// # Safety
+/// `relation` is open and locked, and `attributes` are its own.
+unsafe fn defaults_of(relation: pg_sys::Relation, attributes: &PgTupleDesc<'_>) -> Vec<Default> {
+    let of = |(index, attribute): (usize, &pg_sys::FormData_pg_attribute)| {
+        // SAFETY: the relation has a column of this number.
+        unsafe {
             let tree = match attribute.attisdropped {
                 true => std::ptr::null_mut(),
                 false => pg_sys::build_column_default(relation, index as c_int + 1),
@@ -198,10 +210,25 @@ unsafe fn defaults_of(
             } else {
                 classify(pg_sys::expression_planner(tree.cast()))
             }
+        }
+    };
+    attributes.iter().enumerate().map(of).collect()
+}
+
+/// The CHECK constraints, as `ExecRelCheck` (executor/execMain.c) plans them for each statement.
+///
+/// # Safety
+/// `relation` is open and locked.
+unsafe fn checks_of(relation: pg_sys::Relation) -> Vec<*mut pg_sys::Expr> {
+    // SAFETY: the pointers of an open relation are null or valid, and there are as many constraints as it says.
+    unsafe {
+        let Some(constraints) = (*(*relation).rd_att).constr.as_ref() else { return Vec::new() };
+        let number = usize::from(constraints.num_check);
+        let planned = |index| {
+            let tree = pg_sys::stringToNode((*constraints.check.add(index)).ccbin);
+            pg_sys::expression_planner(tree.cast())
         };
-        let defaults = attributes.iter().enumerate().map(of).collect();
-        pg_sys::MemoryContextSwitchTo(before);
-        (memory, defaults)
+        (0..number).map(planned).collect()
     }
 }
 

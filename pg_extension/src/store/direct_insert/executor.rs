@@ -11,7 +11,9 @@ use super::super::plan::Bound;
 use super::super::random;
 use super::Cell;
 use super::definition::{Default, Shape, is_writable};
-use super::server::{add_range_table, insert_index_entries, make_node, root_to_partition};
+use super::server::{
+    add_range_table, insert_index_entries, make_node, root_to_partition, set_checks,
+};
 
 /// How many rows are written to a partition at a time: two or three pages full, each of which is a record of the log. A slot
 /// for a row costs about a tenth of writing it, so there are not more of them.
@@ -102,6 +104,7 @@ impl<'a> Executor<'a> {
                 Some(Routing::start(state, root))
             } else {
                 pg_sys::ExecOpenIndices(root, false);
+                set_checks(root, &shape.checks);
                 // What is in this list has its indexes closed with the executor's state.
                 (*state).es_opened_result_relations =
                     pg_sys::lappend((*state).es_opened_result_relations, root.cast());

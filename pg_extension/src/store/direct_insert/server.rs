@@ -115,3 +115,34 @@ pub(super) unsafe fn insert_index_entries(
         );
     }
 }
+
+/// Gives the executor the CHECK constraints of a table, which are parsed and planned already. Without it, it does that for
+/// each statement.
+///
+/// # Safety
+/// The executor's memory is current, and the expressions are those of all of the table's constraints, in their order.
+#[cfg(not(feature = "pg18"))]
+pub(super) unsafe fn set_checks(target: *mut pg_sys::ResultRelInfo, checks: &[*mut pg_sys::Expr]) {
+    if checks.is_empty() {
+        return;
+    }
+    // SAFETY: the array has room for a pointer for each.
+    unsafe {
+        let states = pg_sys::palloc(size_of_val(checks)).cast::<*mut pg_sys::ExprState>();
+        for (index, check) in checks.iter().enumerate() {
+            states.add(index).write(pg_sys::ExecInitExpr(*check, ptr::null_mut()));
+        }
+        (*target).ri_ConstraintExprs = states;
+    }
+}
+
+/// PostgreSQL 18 has constraints that are not enforced, and plans the others itself.
+///
+/// # Safety
+/// None.
+#[cfg(feature = "pg18")]
+pub(super) unsafe fn set_checks(
+    _target: *mut pg_sys::ResultRelInfo,
+    _checks: &[*mut pg_sys::Expr],
+) {
+}
