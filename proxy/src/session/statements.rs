@@ -18,9 +18,10 @@ use crate::wire::frontend::query_of;
 
 /// Changes that are looked through for a name. A client with more of them on their way waits for their replies.
 const CHANGES_SEEN_MAX: usize = 64;
-/// Bytes of an unnamed statement that is kept while the fate of its successor is open. Of a longer one, or behind
-/// [`CHANGES_SEEN_MAX`] changes, an error in the pipeline leaves nothing: the client is told that it does not exist (I7).
-const REPLACED_LEN_MAX: usize = 64 * 1024;
+/// Bytes of an unnamed statement that is kept while the fate of its successor is open, divided by the number of changes on
+/// their way: together they are a few MiB at most (I7). Of a longer one an error in the pipeline leaves nothing, and the client
+/// is told that it does not exist.
+const REPLACED_LEN_MAX: usize = 1024 * 1024;
 
 /// One name of the client.
 #[derive(Clone, Debug)]
@@ -74,9 +75,9 @@ impl Unnamed {
         body.split(|&byte| byte == 0).next().unwrap_or_default()
     }
 
-    /// Whether it is worth its memory once another is on its way in its place, in case that the other is ignored.
-    fn is_worth_keeping(&self) -> bool {
-        self.body.as_ref().is_none_or(|body| body.len() <= REPLACED_LEN_MAX)
+    /// Bytes that are kept of it.
+    fn len(&self) -> usize {
+        self.body.as_ref().map_or(0, Vec::len)
     }
 }
 
@@ -295,9 +296,9 @@ impl Statements {
     /// Another unnamed statement, or its Close, is on its way, in the sequence of this number.
     pub fn replace_unnamed(&mut self, unnamed: Option<Unnamed>, sequence_number: u32) {
         let kept = self.kept();
-        let is_short = kept.pending.len() < CHANGES_SEEN_MAX;
+        let len_max = REPLACED_LEN_MAX / (kept.pending.len() + 1);
         let before = std::mem::replace(&mut kept.unnamed, unnamed);
-        let before = before.filter(|before| is_short && before.is_worth_keeping());
+        let before = before.filter(|before| before.len() <= len_max);
         kept.pending.push_back(Change { sequence_number, kind: Pending::Unnamed(before) });
     }
 
@@ -442,6 +443,23 @@ mod tests {
         statements.replace_unnamed(unnamed(3), 2);
         statements.refuse();
         assert_eq!(id_of(&statements), None, "the server drops the old one first");
+    }
+
+    #[test]
+    fn the_more_changes_are_on_their_way_the_shorter_is_what_is_kept() {
+        let long = || Some(Unnamed { id: 1, body: Some(vec![b' '; REPLACED_LEN_MAX / 2]) });
+        let mut statements = Statements::default();
+        statements.replace_unnamed(long(), 0);
+        statements.settle();
+        statements.replace_unnamed(unnamed(2), 1);
+        statements.revert();
+        assert_eq!(id_of(&statements), Some(1));
+        for name in [b"a", b"b"] {
+            statements.parse(name, named(&mut Interner::default(), b"select 1\0\0\0"), 1);
+        }
+        statements.replace_unnamed(unnamed(2), 1);
+        (0..3).for_each(|_| statements.revert());
+        assert_eq!(id_of(&statements), None);
     }
 
     #[test]
