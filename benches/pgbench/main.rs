@@ -1,5 +1,5 @@
 //! `side-by-side`: PostgreSQL directly, this proxy and PgBouncer under the same load in turn, and
-//! `record_metric` against its PL/pgSQL twin and a plain INSERT, and PostgreSQL with and without session reports.
+//! `record_metric` and `create_task` against their PL/pgSQL twins, and PostgreSQL with and without session reports.
 //! Writes `benches/results.md`.
 //!
 //! Owns the order of the measurements. Nothing here is a test: the figures are printed as they

@@ -1,4 +1,4 @@
-//! What one run measures and for how long. The defaults keep a whole run below eight minutes.
+//! What one run measures and for how long. The defaults keep a whole run below an hour, most of it under valgrind.
 
 use std::path::PathBuf;
 
