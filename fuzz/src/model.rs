@@ -10,6 +10,8 @@ pub struct Model {
     statements: BTreeMap<Vec<u8>, Vec<u8>>,
     portals: BTreeMap<Vec<u8>, Vec<u8>>,
     transaction: Transaction,
+    /// What the last ReadyForQuery said of it.
+    told: Transaction,
     /// An error came in a sequence of the extended protocol.
     skipping: bool,
     copying: Option<Protocol>,
@@ -79,6 +81,11 @@ impl Model {
     /// True when its transaction can only be rolled back.
     pub fn has_failed_transaction(&self) -> bool {
         self.transaction == Transaction::Failed
+    }
+
+    /// True when a sequence has ended a failed transaction, and no ReadyForQuery has said so yet.
+    pub fn has_recovered_untold(&self) -> bool {
+        self.told == Transaction::Failed && self.transaction != Transaction::Failed
     }
 
     /// True when it ignores what comes before the next Sync.
@@ -301,6 +308,7 @@ impl Model {
 
     /// The transaction of a sequence ends here, and its portals with it.
     fn ready(&mut self, out: &mut Vec<u8>) {
+        self.told = self.transaction;
         let status = match self.transaction {
             Transaction::None => b"I",
             Transaction::Open => b"T",
