@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, pin_mut};
 use harness::Database;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Config};
 
 use crate::comparison::round_of;
 use crate::cpu::CpuTime;
@@ -77,8 +77,7 @@ pub(crate) async fn measure(
     for round in 0..options.rounds {
         for direction in Direction::ALL {
             for target in round_of(targets, round).filter(|target| target.way != Way::Direct) {
-                let mut config = database.config();
-                let client = harness::database::connect(config.port(target.port)).await;
+                let client = harness::database::connect(&login(database, &target)).await;
                 let before = CpuTime::now(target.pid, postmaster).await?;
                 transfer(&client, direction).await?;
                 let used = CpuTime::now(target.pid, postmaster).await?.since(before);
@@ -95,6 +94,15 @@ pub(crate) async fn measure(
         }
     }
     Ok(transfers)
+}
+
+/// Over TCP, as the poolers listen.
+fn login(database: &Database<'_>, target: &Target) -> Config {
+    let cluster = database.cluster();
+    let mut config = Config::new();
+    config.host("127.0.0.1").port(target.port).dbname(&database.name);
+    config.user(cluster.superuser).password(cluster.password);
+    config
 }
 
 async fn transfer(client: &Client, direction: Direction) -> Result<(), BenchError> {
