@@ -75,6 +75,13 @@ enum Stage {
     Closed,
 }
 
+/// How far rustls has come.
+struct Advance {
+    stage: Stage,
+    /// So many bytes of the input it does not have to see again.
+    seen: usize,
+}
+
 impl TlsStream {
     /// Shakes hands with a client.
     ///
@@ -94,7 +101,9 @@ impl TlsStream {
                 let len = socket.write(session.outgoing.unsent()).await?;
                 session.outgoing.consume(len);
             }
-            if advanced? != Stage::Handshake {
+            let Advance { stage, seen } = advanced?;
+            incoming.drain(..seen);
+            if stage != Stage::Handshake {
                 incoming.shrink_to_fit();
                 return Ok(Self { socket, session, incoming });
             }
@@ -143,16 +152,14 @@ impl TlsStream {
                     "a record is too long",
                 )));
             }
-            scratch.resize(READ_LEN, 0);
             let mut target = ReadBuf::new(&mut scratch[kept..]);
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut target))?;
             let len = target.filled().len();
             if len > 0 {
                 scratch[..kept].copy_from_slice(&self.incoming);
-                scratch.truncate(kept + len);
-                let advanced = self.session.advance(scratch);
-                self.incoming = scratch.as_slice().to_vec();
-                advanced?;
+                let bytes = &mut scratch[..kept + len];
+                let Advance { seen, .. } = self.session.advance(bytes)?;
+                self.incoming = bytes[seen..].to_vec();
             }
             Poll::Ready(Ok(len))
         })
@@ -179,17 +186,17 @@ impl fmt::Debug for TlsStream {
 }
 
 impl Session {
-    /// Has rustls look at all of `incoming`, and leaves there what it has to see again.
-    fn advance(&mut self, incoming: &mut Vec<u8>) -> io::Result<Stage> {
+    /// Has rustls look at all of `incoming`.
+    fn advance(&mut self, incoming: &mut [u8]) -> io::Result<Advance> {
         self.advance_and(incoming, |_, _| Ok(()))
     }
 
     /// As [`Self::advance`]; if data may then be sent, `send` puts it behind what is encrypted.
     fn advance_and(
         &mut self,
-        incoming: &mut Vec<u8>,
+        incoming: &mut [u8],
         send: impl FnOnce(Traffic<'_>, &mut Outbox) -> io::Result<()>,
-    ) -> io::Result<Stage> {
+    ) -> io::Result<Advance> {
         let mut seen = 0;
         let stage = loop {
             let UnbufferedStatus { discard, state, .. } =
@@ -223,8 +230,7 @@ impl Session {
                 }
             }
         };
-        incoming.drain(..seen);
-        Ok(stage)
+        Ok(Advance { stage, seen })
     }
 
     /// The alert that tells the client what was wrong.
@@ -243,20 +249,22 @@ impl Session {
         Ok(())
     }
 
-    /// Encrypts bytes. `incoming` is what [`Self::advance`] left.
+    /// Encrypts bytes. `incoming` is what rustls has to see again.
     fn encrypt(&mut self, bytes: &[u8], incoming: &mut Vec<u8>) -> io::Result<()> {
-        let stage = self.advance_and(incoming, |mut traffic, outgoing| {
+        let Advance { stage, seen } = self.advance_and(incoming, |mut traffic, outgoing| {
             append(outgoing, |out| traffic.encrypt(bytes, out).map_err(Shortage::of_encrypt))
         })?;
+        incoming.drain(..seen);
         if stage == Stage::Traffic { Ok(()) } else { Err(io::ErrorKind::NotConnected.into()) }
     }
 
     /// Tells the client that nothing more will come.
     fn close(&mut self, incoming: &mut Vec<u8>) -> io::Result<()> {
-        let stage = self.advance_and(incoming, |mut traffic, outgoing| {
+        let Advance { seen, .. } = self.advance_and(incoming, |mut traffic, outgoing| {
             append(outgoing, |out| traffic.queue_close_notify(out).map_err(Shortage::of_encrypt))
-        });
-        stage.map(drop)
+        })?;
+        incoming.drain(..seen);
+        Ok(())
     }
 }
 
@@ -367,9 +375,10 @@ fn append(
     outcome.map(drop)
 }
 
-/// A vector that all streams of the thread use in turn.
-fn with_scratch<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+/// [`READ_LEN`] bytes that all streams of the thread use in turn.
+fn with_scratch<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
     let mut scratch = SCRATCH.take();
+    scratch.resize(READ_LEN, 0);
     let outcome = work(&mut scratch);
     SCRATCH.set(scratch);
     outcome
