@@ -355,7 +355,7 @@ impl Server {
                 break;
             }
         }
-        while self.outstanding.next_local().is_some() {}
+        while self.next_local().is_some() {}
         Ok(())
     }
 

@@ -4,7 +4,9 @@
 
 use std::collections::VecDeque;
 
+use crate::backend::server::Server;
 use crate::backend::statement::UnnamedId;
+use crate::wire::outstanding::LocalReply;
 
 /// What the server has, and what it was sent. Each change that is sent is reported back once, in the same order.
 #[derive(Debug, Default)]
@@ -47,6 +49,17 @@ impl Unnamed {
     /// A simple query that nothing can make void has dropped it.
     pub fn clear(&mut self) {
         self.has = None;
+    }
+}
+
+impl Server {
+    /// The reply that the proxy owes now, whoever is there to get it.
+    pub fn next_local(&mut self) -> Option<LocalReply> {
+        let reply = self.outstanding.next_local();
+        if reply == Some(LocalReply::Nothing) {
+            self.unnamed.settle();
+        }
+        reply
     }
 }
 

@@ -26,6 +26,7 @@ use crate::session::downstream::Downstream;
 use crate::session::upstream::{Upstream, Wish};
 use crate::wire::buffer::Buffer;
 use crate::wire::frontend;
+use crate::wire::tag::BackendTag;
 
 /// One client and one server connection, and what the pool would know.
 struct Pair {
@@ -248,6 +249,22 @@ async fn i6_it_is_out_of_reach_behind_an_error_too() -> io::Result<()> {
     pair.down(&[error, message(b'Z', b"I")].concat());
     let up = pair.up(&[bind(b""), sync].concat());
     assert_eq!(up[0], b'C', "the server may still have the other client's");
+    Ok(())
+}
+
+#[tokio::test]
+async fn i6_what_became_of_it_is_known_although_its_client_is_gone() -> io::Result<()> {
+    let interner = Rc::new(RefCell::new(Interner::default()));
+    let mut pair = Pair::new(&interner)?;
+    pair.up(&[parse(b"", b"select 1"), message(b'Q', b"select 2\0")].concat());
+    pair.server.observe(BackendTag::ParseComplete, &message(b'1', b""), &mut |_| ());
+    while pair.server.next_local().is_some() {}
+    // Another client's, and a query behind it.
+    pair.server.unnamed.send(Some(77));
+    pair.server.unnamed.settle();
+    assert_eq!(pair.server.unnamed.expected(), Some(77));
+    pair.server.unnamed.clear();
+    assert_eq!(pair.server.unnamed.expected(), None);
     Ok(())
 }
 

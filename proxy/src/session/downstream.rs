@@ -303,7 +303,7 @@ impl Downstream<'_> {
 
     /// Gives the replies that nobody else will give, when their turn has come.
     fn answer_locally(&mut self, buffer: &mut Buffer) {
-        while let Some(reply) = self.server.outstanding.next_local() {
+        while let Some(reply) = self.server.next_local() {
             let status = self.server.status();
             let out = self.client.down.insert(buffer);
             match reply {
@@ -313,7 +313,7 @@ impl Downstream<'_> {
                     out.extend_from_slice(DEALLOCATE_COMPLETE);
                     out.extend_from_slice(&ready_for_query(status));
                 }
-                LocalReply::Nothing => self.server.unnamed.settle(),
+                LocalReply::Nothing => {}
             }
             self.client.statements.settle();
         }
