@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 
+use crate::hint;
+use crate::location::Location;
+use crate::script::{Script, Statement};
 use crate::{Direction, Version};
 
 /// Whose turn it is to act. Gives the exit code of the command.
@@ -63,6 +66,18 @@ pub enum MigrateError {
         /// How long this one waited.
         waited: Duration,
     },
+    /// The session that holds the runners' lock is no left-over.
+    #[error("the session that holds the migration lock ({holder}) is at work, or was a moment ago")]
+    AtWork {
+        /// Who it is.
+        holder: String,
+    },
+    /// A table that was to be backed up is not there.
+    #[error("there is no table {table}")]
+    NoSuchTable {
+        /// Its name, as it was given.
+        table: String,
+    },
     /// A step was edited after it was applied.
     #[error(
         "step {version} was applied with another text than this program has \
@@ -96,10 +111,14 @@ pub enum MigrateError {
         tool_version: String,
     },
     /// Two steps of the plan have one number.
-    #[error("two steps have the number {version}")]
+    #[error("two steps have the number {version}: {first} and {second}")]
     DuplicateStep {
         /// The number.
         version: Version,
+        /// The name of one.
+        first: String,
+        /// The name of the other.
+        second: String,
     },
     /// The plan skips a number.
     #[error("there is no step {missing}, though there are later ones")]
@@ -139,19 +158,93 @@ pub enum MigrateError {
         /// The step.
         version: Version,
     },
-    /// A step's text is not a script.
-    #[error("{file}:{line}: {reason}")]
+    /// A step's text is not a script, or its header no header.
+    #[error("{file}:{location}: {reason}")]
     BadScript {
         /// The step's file.
         file: String,
-        /// The line, from 1.
-        line: u32,
+        /// Where.
+        location: Location,
         /// What is wrong there.
+        reason: String,
+    },
+    /// The folder of the steps, or one of its files, cannot be used.
+    #[error("{path}: {reason}")]
+    BadFolder {
+        /// The folder or the file.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A step asks for what cannot be.
+    #[error("{file}: {reason}")]
+    BadGraph {
+        /// The step's file.
+        file: String,
+        /// What it asks for, and why that cannot be.
         reason: String,
     },
     /// A statement of a step failed; nothing of the step stayed.
     #[error("{0}")]
     Step(Box<StepFailure>),
+    /// A way down does not lead to what was there before the step; nothing of it stayed.
+    #[error("step {version} does not go back to what was there before it: {}", objects.join("; "))]
+    Landing {
+        /// The step.
+        version: Version,
+        /// What would be different, one line for each object.
+        objects: Vec<String>,
+    },
+    /// Somebody else has changed the database since the last run.
+    #[error("{} objects are not as the last migration left them: {}", objects.len(), some(objects))]
+    Drifted {
+        /// One line for each object.
+        objects: Vec<String>,
+    },
+    /// A copy of rows is not what it is a copy of; nothing was changed.
+    #[error("the backup of {table} does not hold what the table holds")]
+    BackupDiffers {
+        /// The table.
+        table: String,
+    },
+    /// A backup cannot be brought back as the database stands.
+    #[error("backup {id}: {reason}")]
+    Restore {
+        /// The number of the backup.
+        id: i64,
+        /// What is in the way.
+        reason: String,
+    },
+    /// A step without a transaction is not through.
+    #[error("step {version} stopped on its way {direction} after statement {done}")]
+    Unfinished {
+        /// The step.
+        version: Version,
+        /// Which way it went.
+        direction: Direction,
+        /// How many statements are done.
+        done: i32,
+    },
+    /// The statements that are done are not those that the file begins with.
+    #[error(
+        "{file}: step {version} stopped after statement {done}, and the file was changed before that point since"
+    )]
+    UnfinishedChanged {
+        /// The step's file.
+        file: String,
+        /// The step.
+        version: Version,
+        /// How many statements are done.
+        done: i32,
+    },
+    /// A step that another one needs is not applied, or one that it conflicts with is.
+    #[error("step {version} {reason}")]
+    Unmet {
+        /// The step that asks.
+        version: Version,
+        /// What for.
+        reason: String,
+    },
     /// The step's own check complained; nothing of the step stayed.
     #[error("{file}:{line}: the step does not hold what it promises: {complaint}")]
     Verify {
@@ -191,8 +284,8 @@ pub struct StepFailure {
     pub version: Version,
     /// The step's file; a stored way down is named after the file it came from.
     pub file: String,
-    /// The line in it, from 1: of the error if the server told its position, else of the statement.
-    pub line: u32,
+    /// Where in it: the error's place if the server told it, else the statement's.
+    pub location: Location,
     /// The server's code.
     pub sqlstate: String,
     /// What the server said.
@@ -207,8 +300,8 @@ pub struct StepFailure {
 
 impl fmt::Display for StepFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, message, sqlstate, .. } = self;
-        write!(f, "{file}:{line}: {message} (SQLSTATE {sqlstate})")?;
+        let Self { file, location, message, sqlstate, .. } = self;
+        write!(f, "{file}:{location}: {message} (SQLSTATE {sqlstate})")?;
         for (label, text) in [("detail", &self.detail), ("context", &self.context)] {
             if let Some(text) = text {
                 write!(f, "; {label}: {}", text.replace('\n', " "))?;
@@ -218,19 +311,31 @@ impl fmt::Display for StepFailure {
     }
 }
 
+/// The first few of many.
+fn some(lines: &[String]) -> String {
+    const SHOWN_MAX: usize = 5;
+    let more = lines.len().saturating_sub(SHOWN_MAX);
+    let shown = lines.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join("; ");
+    if more == 0 { shown } else { format!("{shown}; and {more} more") }
+}
+
 impl MigrateError {
     /// Whose turn it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unreachable { .. } => ErrorKind::Unreachable,
-            Self::NoSuchStep { .. } | Self::NotApplied { .. } | Self::BadVersion { .. } => {
-                ErrorKind::Usage
-            }
-            Self::RunnerBusy { .. } => ErrorKind::Busy,
+            Self::NoSuchStep { .. }
+            | Self::NoSuchTable { .. }
+            | Self::NotApplied { .. }
+            | Self::BadVersion { .. } => ErrorKind::Usage,
+            Self::RunnerBusy { .. } | Self::AtWork { .. } => ErrorKind::Busy,
             Self::Step(_) | Self::Server { .. } if self.is_transient() => ErrorKind::Busy,
-            Self::Step(_) | Self::Server { .. } | Self::NoAnswer { .. } | Self::Verify { .. } => {
-                ErrorKind::Failed
-            }
+            Self::Step(_)
+            | Self::Server { .. }
+            | Self::NoAnswer { .. }
+            | Self::Verify { .. }
+            | Self::Landing { .. }
+            | Self::BackupDiffers { .. } => ErrorKind::Failed,
             _ => ErrorKind::Refused,
         }
     }
@@ -246,14 +351,35 @@ impl MigrateError {
         }
     }
 
+    /// The step that failed, when it was one.
+    pub(crate) fn version(&self) -> Option<Version> {
+        match self {
+            Self::Step(failure) => Some(failure.version),
+            Self::Landing { version, .. } => Some(*version),
+            Self::Verify { file, .. } => {
+                file.split('_').next().and_then(|number| number.parse().ok())
+            }
+            _ => None,
+        }
+    }
+
     /// What to do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Step(failure) => step_hint(failure),
+            Self::Step(failure) => hint::of_step(failure),
             Self::Unreachable { sqlstate, .. } => {
-                Some(connect_hint(sqlstate.as_deref()).to_owned())
+                Some(hint::of_connecting(sqlstate.as_deref()).to_owned())
             }
-            other => plain_hint(other).map(str::to_owned),
+            other => hint::of(other).map(str::to_owned),
+        }
+    }
+
+    /// The line of a file and a caret at the error's place in it, when there is one.
+    pub fn excerpt(&self) -> Option<&str> {
+        match self {
+            Self::BadScript { location, .. } => Some(&location.excerpt),
+            Self::Step(failure) => Some(&failure.location.excerpt),
+            _ => None,
         }
     }
 
@@ -296,79 +422,11 @@ fn dependents(error: &DbError) -> Option<String> {
     Some(format!(": {}", detail.lines().collect::<Vec<_>>().join(", ")))
 }
 
-/// The line of a script at which the server found the error: `line` is the statement's.
-pub(crate) fn line_of(error: &DbError, statement: &str, line: u32) -> u32 {
-    let Some(ErrorPosition::Original(position)) = error.position() else { return line };
-    let before = statement.chars().take(position.saturating_sub(1) as usize);
-    line + before.filter(|character| *character == '\n').count() as u32
-}
-
-fn step_hint(failure: &StepFailure) -> Option<String> {
-    let own = match failure.sqlstate.as_str() {
-        "55P03" | "40P01" | "40001" => {
-            "other sessions hold what the step needs: see pg_stat_activity and pg_blocking_pids(), and run it again"
-        }
-        "42501" => {
-            "migrate as a superuser, or as the owner of the database for all steps but the extension's"
-        }
-        "42P06" => {
-            "the schema's name is taken by something that no migration made: move it away, and run it again"
-        }
-        "2BP01" => {
-            "drop or move what depends on it, and run it again: nothing is dropped in cascade"
-        }
-        "0A000" | "58P01" if failure.message.contains("extension") => {
-            "install the extension's files on the server (\"make setup\" says how), and run it again"
-        }
-        _ => return failure.hint.clone(),
+/// The place in a script at which the server found the error.
+pub(crate) fn place(error: &DbError, script: &Script, statement: &Statement) -> Location {
+    let Some(ErrorPosition::Original(position)) = error.position() else {
+        return script.location(statement);
     };
-    Some(own.to_owned())
-}
-
-fn connect_hint(sqlstate: Option<&str>) -> &'static str {
-    match sqlstate {
-        Some("3D000") => "create the database first (createdb), or check DB_NAME",
-        Some("28P01" | "28000") => "check DB_USER and DB_PASSWORD, and the server's pg_hba.conf",
-        Some("53300") => {
-            "the server has no connection left: try again later, or raise max_connections"
-        }
-        Some("57P03") => "the server is starting up or shutting down: try again in a moment",
-        _ => "check that PostgreSQL is running there, and DB_HOST, DB_PORT and DB_SSL_MODE",
-    }
-}
-
-fn plain_hint(error: &MigrateError) -> Option<&'static str> {
-    Some(match error {
-        MigrateError::Pooler { .. } => "give the host and port of PostgreSQL itself",
-        MigrateError::RunnerBusy { .. } => {
-            "wait until it ends, or end that session, and run it again"
-        }
-        MigrateError::ChecksumChanged { .. } => {
-            "use the program that applied it; a change belongs in a step of its own"
-        }
-        MigrateError::MissingStep { .. } => {
-            "the ledger taskmaster.schema_migrations was edited: restore the row, or the database from a backup"
-        }
-        MigrateError::UnknownStep { .. } => {
-            "use that version of taskmaster or a later one; \"migrate down\" reverts the step from what it stored"
-        }
-        MigrateError::DuplicateStep { .. } | MigrateError::PlanGap { .. } => {
-            "number the steps 0001, 0002, ... without gap or duplicate"
-        }
-        MigrateError::NotApplied { .. } | MigrateError::NoSuchStep { .. } => {
-            "\"migrate status\" lists the steps"
-        }
-        MigrateError::BadVersion { .. } => "give a number such as 3 or 0003",
-        MigrateError::Irreversible { .. } => "restore the database from a backup",
-        MigrateError::StoredDownChanged { .. } => {
-            "taskmaster.schema_migrations was edited: restore down_sql from a backup or from the step's file"
-        }
-        MigrateError::NoAnswer { .. } => {
-            "check the server; \"migrate status\" tells what is applied"
-        }
-        MigrateError::Server { sqlstate: None, .. } => {
-            "an open step was rolled back with the connection; \"migrate status\" tells what is applied"
-        }
-        _ => return None,
-    })
+    let before = script.text[..statement.at].chars().count();
+    Location::of_character(&script.text, before + position.saturating_sub(1) as usize)
 }

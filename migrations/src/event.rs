@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::Version;
+use crate::loss::Lost;
+use crate::restore::Restored;
+use crate::{TableCopy, Version};
 
 /// Which way a run goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,38 @@ pub enum Event {
         /// How long the successful attempt took.
         duration: Duration,
     },
+    /// Somebody else changed the database since the last run.
+    Drift {
+        /// One line for each object.
+        objects: Vec<String>,
+    },
+    /// Rows that the step loses are copied, and the copy is compared.
+    BackedUp {
+        /// The number of the backup.
+        backup: i64,
+        /// The copy.
+        copy: TableCopy,
+        /// What the table loses.
+        what: Lost,
+    },
+    /// A way down did not lead to what was there before.
+    Inexact {
+        /// The step.
+        version: Version,
+        /// What is different.
+        what: String,
+    },
+    /// A statement of a step without a transaction is done.
+    StatementDone {
+        /// The step.
+        version: Version,
+        /// Its number, from 1.
+        statement: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// Rows of a backup are back.
+    Restored(Restored),
     /// The extension was older than the server's files of it.
     ExtensionUpdated {
         /// The version that was installed.
@@ -110,6 +144,32 @@ impl fmt::Display for Event {
             Self::Finished { direction: Direction::Down, version, name, duration } => {
                 write!(f, "{version} {name}: reverted in {} ms", duration.as_millis())
             }
+            Self::Drift { objects } => {
+                let count = objects.len();
+                write!(
+                    f,
+                    "drift: {count} objects are not as the last migration left them: {}",
+                    objects.join("; ")
+                )
+            }
+            Self::BackedUp { backup, copy, what } => {
+                let TableCopy { rows, bytes, .. } = copy;
+                let lost = match what {
+                    Lost::Table => "the table would go",
+                    Lost::Rows => "rows would go or change",
+                    Lost::Columns(columns) => &format!("columns {} would go", columns.join(", ")),
+                };
+                let (table, copy) = (copy.table_sql(), copy.copy_sql());
+                write!(
+                    f,
+                    "backup {backup}: {table}: {lost}; {rows} rows ({bytes} bytes) copied to {copy} and compared"
+                )
+            }
+            Self::Inexact { version, what } => write!(f, "{version}: {what}"),
+            Self::StatementDone { version, statement, of } => {
+                write!(f, "{version}: statement {statement} of {of} done")
+            }
+            Self::Restored(restored) => restored.fmt(f),
             Self::ExtensionUpdated { from, to } => {
                 write!(f, "extension taskmaster: updated from {from} to {to}")
             }

@@ -5,6 +5,9 @@
 use tokio_postgres::{Client, GenericClient};
 
 use crate::apply::begin;
+use crate::catalog::Catalog;
+use crate::change::Frame;
+use crate::history::{self, Action, Entry};
 use crate::reply::reply;
 use crate::{ExtensionStatus, MigrateError, Settings};
 
@@ -21,6 +24,8 @@ pub(crate) struct Update {
     pub(crate) from: String,
     /// The version that is installed now.
     pub(crate) to: String,
+    /// The catalog after it.
+    pub(crate) catalog: Catalog,
 }
 
 /// Runs ALTER EXTENSION UPDATE where it has something to do. PostgreSQL refuses it when the server's files are the older ones.
@@ -32,17 +37,27 @@ pub(crate) struct Update {
 /// A cancelled call rolls the transaction back.
 pub(crate) async fn update(
     client: &mut Client,
-    settings: &Settings,
+    before: &Catalog,
+    frame: Frame<'_>,
 ) -> Result<Option<Update>, MigrateError> {
-    let transaction = begin(client, settings).await?;
+    let settings = frame.settings;
+    let transaction = begin(client, settings, "pg_catalog").await?;
     let standing = read(&transaction, DOING, settings).await?.filter(ExtensionStatus::is_due);
     let Some(ExtensionStatus { installed: from, available: Some(to) }) = standing else {
         return Ok(None);
     };
     let altered = transaction.batch_execute("ALTER EXTENSION taskmaster UPDATE");
     reply(DOING, settings.reply_timeout(), altered).await?;
+    let catalog = Catalog::read(&transaction, settings).await?;
+    let description = format!("from {from} to {to}");
+    let entry = Entry {
+        description: Some(&description),
+        fingerprint: Some(catalog.fingerprint()),
+        ..Entry::new(&frame.ledger.schema, Action::Extension)
+    };
+    history::record(&transaction, &entry, &before.differences(&catalog), settings).await?;
     reply(DOING, settings.reply_timeout(), transaction.commit()).await?;
-    Ok(Some(Update { from, to }))
+    Ok(Some(Update { from, to, catalog }))
 }
 
 /// How the extension stands; none when it is not installed.

@@ -1,9 +1,10 @@
 //! One runner at a time on a database.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 
+use crate::mend::{Unlock, Unlocked};
 use crate::reply::reply;
 use crate::retry::Backoff;
 use crate::{Connection, Event, MigrateError, Settings};
@@ -60,6 +61,43 @@ pub(crate) async fn release(client: &Client, settings: &Settings) {
     if let Err(error) = reply("freeing the lock", settings.reply_timeout(), freed).await {
         tracing::debug!(%error, "the migration lock is left to the end of the connection");
     }
+}
+
+/// Ends the session that holds the lock, if it may be ended.
+///
+/// # Errors
+/// [`MigrateError::RunnerBusy`] when it is at work; [`MigrateError::Server`] and
+/// [`MigrateError::NoAnswer`].
+///
+/// # Cancel safety
+/// The session is ended or it is not.
+pub(crate) async fn end_holder(
+    client: &Client,
+    when: Unlock,
+    settings: &Settings,
+) -> Result<Option<Unlocked>, MigrateError> {
+    const DOING: &str = "ending the session that holds the migration lock";
+    let held = format!(
+        "SELECT a.pid, extract(epoch FROM clock_timestamp() - a.state_change)::float8, a.state = 'idle', ({HOLDER}) \
+           FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+          WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
+            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+            AND (l.classid::bigint << 32) | l.objid::bigint = $1"
+    );
+    let limit = settings.reply_timeout();
+    let Some(row) = reply(DOING, limit, client.query_opt(&held, &[&KEY])).await? else {
+        return Ok(None);
+    };
+    let (pid, since, idle, holder): (i32, f64, bool, String) =
+        (row.get(0), row.get(1), row.get(2), row.get(3));
+    let waited = Duration::from_secs_f64(since.max(0.0));
+    if let Unlock::IdleFor(least) = when
+        && (!idle || waited < least)
+    {
+        return Err(MigrateError::AtWork { holder });
+    }
+    reply(DOING, limit, client.query_one("SELECT pg_terminate_backend($1, 5000)", &[&pid])).await?;
+    Ok(Some(Unlocked { holder }))
 }
 
 async fn try_acquire(client: &Client, settings: &Settings) -> Result<bool, MigrateError> {

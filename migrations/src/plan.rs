@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::ledger::Applied;
-use crate::{MigrateError, Step, StepState, StepStatus, UpTo, Version, embedded};
+use crate::ledger::{Applied, Ledger};
+use crate::{MigrateError, Step, StepState, StepStatus, UpTo, Version, embedded, graph};
 
 /// Steps numbered from 1 without gap or duplicate.
 #[derive(Debug, Clone)]
 pub struct Plan {
     steps: Vec<Step>,
+    ledger: Ledger,
 }
 
 impl Plan {
@@ -17,29 +18,45 @@ impl Plan {
         Self::new(embedded::steps()).expect("a test holds that the embedded steps are in order")
     }
 
+    /// The same steps, recorded in the schema of this name: those of a project. The product's own
+    /// are recorded in its own schema, which their first step makes.
+    #[must_use]
+    pub fn of_project(mut self, ledger_schema: &str) -> Self {
+        self.ledger = Ledger::project(ledger_schema);
+        self
+    }
+
     /// Orders the steps.
     ///
     /// # Errors
     /// [`MigrateError::DuplicateStep`] and [`MigrateError::PlanGap`] when the numbers are not 1, 2,
-    /// 3, ...
+    /// 3, ...; [`MigrateError::BadScript`] for a header, and [`MigrateError::BadGraph`] for what
+    /// the headers ask for.
     pub fn new(mut steps: Vec<Step>) -> Result<Self, MigrateError> {
         steps.sort_by_key(|step| step.version);
         let mut expected = Version::FIRST;
         for step in &steps {
             if step.version < expected {
-                return Err(MigrateError::DuplicateStep { version: step.version });
+                return Err(duplicate(&steps, step.version));
             }
             if step.version > expected {
                 return Err(MigrateError::PlanGap { missing: expected });
             }
             expected = expected.next();
         }
-        Ok(Self { steps })
+        let headers = steps.iter().map(Step::header).collect::<Result<Vec<_>, _>>()?;
+        graph::check(&steps, &headers)?;
+        Ok(Self { steps, ledger: Ledger::product() })
     }
 
     /// The steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// Where the steps are recorded.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// The steps that are to be applied, in order, when a database has the applied ones.
@@ -106,6 +123,13 @@ impl Plan {
     }
 }
 
+fn duplicate(steps: &[Step], version: Version) -> MigrateError {
+    let mut names =
+        steps.iter().filter(|step| step.version == version).map(|step| step.name.to_string());
+    let mut name = || names.next().unwrap_or_default();
+    MigrateError::DuplicateStep { version, first: name(), second: name() }
+}
+
 /// Whether the ledger, in its order, has every number from 1 on.
 pub(crate) fn check_sequence(applied: &[Applied]) -> Result<(), MigrateError> {
     let mut expected = Version::FIRST;
@@ -131,7 +155,7 @@ mod tests {
             name: Cow::Borrowed("some_step"),
             kind: StepKind::Schema,
             up: Cow::Borrowed(up),
-            down: None,
+            down: Some(Cow::Borrowed("SELECT 1")),
             verify: None,
         }
     }

@@ -38,6 +38,8 @@ pub enum StepState {
     Changed,
     /// Applied by a binary that knows more steps than this one.
     Unknown,
+    /// Stopped between two of its statements.
+    Unfinished,
 }
 
 impl fmt::Display for StepState {
@@ -47,6 +49,7 @@ impl fmt::Display for StepState {
             Self::Pending => "pending",
             Self::Changed => "changed",
             Self::Unknown => "unknown",
+            Self::Unfinished => "unfinished",
         })
     }
 }

@@ -1,25 +1,37 @@
 //! Brings a database up or down, one step at a time, alone.
 
-use crate::change::Change;
+use crate::catalog::Catalog;
+use crate::change::{Change, Frame};
 use crate::extension::{self, Update};
-use crate::ledger::{self, Applied};
+use crate::history::{self, Action, Entry};
+use crate::ledger::{Applied, Maker};
 use crate::plan::check_sequence;
 use crate::retry::Backoff;
+use crate::statements::{self, Progress};
 use crate::{
-    Connection, DownTo, Event, MigrateError, Plan, Report, Settings, Status, StepRun, UpTo,
-    Version, apply, lock,
+    Connection, Direction, DownTo, Drift, Event, MigrateError, Plan, Report, Settings, Status,
+    StepRun, StepState, Transaction, UpTo, Version, apply, lock, needs,
 };
 
 /// Whoever wants to know how a run goes.
-type Observer<'a> = &'a mut (dyn FnMut(&Event) + Send);
+pub(crate) type Observer<'a> = &'a mut (dyn FnMut(&Event) + Send);
 
 /// Applies and reverts steps over one connection. Several runners may be started on one database:
 /// they take turns.
 #[derive(Debug)]
 pub struct Runner {
-    connection: Connection,
-    plan: Plan,
-    settings: Settings,
+    pub(crate) connection: Connection,
+    pub(crate) plan: Plan,
+    pub(crate) settings: Settings,
+}
+
+/// What a run begins with.
+struct Start {
+    applied: Vec<Applied>,
+    /// The step that is not through.
+    unfinished: Option<Progress>,
+    /// The catalog before what comes next.
+    catalog: Catalog,
 }
 
 impl Runner {
@@ -52,7 +64,7 @@ impl Runner {
     pub async fn up(&mut self, to: UpTo, observe: Observer<'_>) -> Result<Report, MigrateError> {
         lock::acquire(&self.connection, &self.settings, observe).await?;
         let outcome = self.up_alone(to, observe).await;
-        lock::release(&self.connection.client, &self.settings).await;
+        self.release(&outcome).await;
         outcome
     }
 
@@ -71,7 +83,42 @@ impl Runner {
     ) -> Result<Report, MigrateError> {
         lock::acquire(&self.connection, &self.settings, observe).await?;
         let outcome = self.down_alone(to, observe).await;
-        lock::release(&self.connection.client, &self.settings).await;
+        self.release(&outcome).await;
+        outcome
+    }
+
+    /// Reverts the last applied step and applies it again, with the text that the plan has now.
+    ///
+    /// # Errors
+    /// As [`Runner::up`]; a failure after the way down leaves the step reverted.
+    ///
+    /// # Cancel safety
+    /// As [`Runner::up`].
+    pub async fn redo(&mut self, observe: Observer<'_>) -> Result<Report, MigrateError> {
+        lock::acquire(&self.connection, &self.settings, observe).await?;
+        let outcome = async {
+            let down = self.down_alone(DownTo::Previous, observe).await?;
+            let Some(run) = down.steps.first() else { return Ok(down) };
+            let up = self.up_alone(UpTo::Version(run.version), observe).await?;
+            let steps = down.steps.into_iter().chain(up.steps).collect();
+            Ok(Report { steps, partitions_made: up.partitions_made })
+        }
+        .await;
+        self.release(&outcome).await;
+        outcome
+    }
+
+    /// Goes on with the step that stopped between two of its statements, whichever way it went.
+    ///
+    /// # Errors
+    /// As [`Runner::up`].
+    ///
+    /// # Cancel safety
+    /// As [`Runner::up`].
+    pub async fn resume(&mut self, observe: Observer<'_>) -> Result<Report, MigrateError> {
+        lock::acquire(&self.connection, &self.settings, observe).await?;
+        let outcome = self.resume_alone(observe).await;
+        self.release(&outcome).await;
         outcome
     }
 
@@ -85,18 +132,107 @@ impl Runner {
     pub async fn status(&mut self) -> Result<Status, MigrateError> {
         const DOING: &str = "looking for the extension";
         let client = &self.connection.client;
-        let steps = self.plan.status(&ledger::read(client, &self.settings).await?);
+        let applied = self.plan.ledger().read(client, &self.settings).await?;
+        let mut steps = self.plan.status(&applied);
+        if let Some(progress) = statements::unfinished(client, self.frame()).await? {
+            for step in steps.iter_mut().filter(|step| step.version == progress.version) {
+                step.state = StepState::Unfinished;
+            }
+        }
         Ok(Status { steps, extension: extension::read(client, DOING, &self.settings).await? })
     }
 
+    /// What holds for every change of a run.
+    pub(crate) fn frame(&self) -> Frame<'_> {
+        Frame { ledger: self.plan.ledger(), settings: &self.settings }
+    }
+
+    /// Frees the lock and writes a failure into the history, as far as the connection still goes.
+    pub(crate) async fn release<T>(&mut self, outcome: &Result<T, MigrateError>) {
+        if let Err(error) = outcome {
+            self.record_failure(error).await;
+        }
+        lock::release(&self.connection.client, &self.settings).await;
+    }
+
+    async fn record_failure(&mut self, error: &MigrateError) {
+        let client = &self.connection.client;
+        let text = error.to_string();
+        let entry = Entry {
+            version: error.version(),
+            reason: Some(&text),
+            ..Entry::new(&self.plan.ledger().schema, Action::Failed)
+        };
+        let there = history::exists(client, &self.settings).await;
+        if let (Ok(true), Some(_)) = (there, error.version())
+            && let Err(error) = history::record(client, &entry, &[], &self.settings).await
+        {
+            tracing::debug!(%error, "the failure is not in the history");
+        }
+    }
+
+    /// Looks at the database, makes what the runner needs in it, and tells what others have changed.
+    async fn start(&mut self, observe: Observer<'_>) -> Result<Start, MigrateError> {
+        let Self { connection, plan, settings } = self;
+        let frame = Frame { ledger: plan.ledger(), settings };
+        let transaction = apply::begin(&mut connection.client, settings, "pg_catalog").await?;
+        history::ensure(&transaction, settings).await?;
+        let limit = settings.reply_timeout();
+        crate::reply::reply("beginning", limit, transaction.commit()).await?;
+        let applied = plan.ledger().read(&connection.client, settings).await?;
+        let unfinished = statements::unfinished(&connection.client, frame).await?;
+        let transaction = apply::begin(&mut connection.client, settings, "pg_catalog").await?;
+        let standing = history::standing(&transaction, settings).await?.unwrap_or_default();
+        if unfinished.is_some() {
+            return Ok(Start { applied, unfinished, catalog: standing });
+        }
+        let catalog = Catalog::read(&transaction, settings).await?;
+        let differences = standing.differences(&catalog);
+        let objects: Vec<String> = differences.iter().map(ToString::to_string).collect();
+        let first = standing == Catalog::default() && !history::any(&transaction, settings).await?;
+        if !first && !objects.is_empty() {
+            if settings.drift == Drift::Refused {
+                return Err(MigrateError::Drifted { objects });
+            }
+            observe(&Event::Drift { objects });
+        }
+        if first || !differences.is_empty() {
+            let action = if first { Action::Found } else { Action::Drift };
+            let fingerprint = Some(catalog.fingerprint());
+            let entry = Entry { fingerprint, ..Entry::new(&plan.ledger().schema, action) };
+            history::record(&transaction, &entry, &differences, settings).await?;
+        }
+        let catalog = make_ledger(&transaction, catalog, frame).await?;
+        crate::reply::reply("beginning", limit, transaction.commit()).await?;
+        Ok(Start { applied, unfinished, catalog })
+    }
+
     async fn up_alone(&mut self, to: UpTo, observe: Observer<'_>) -> Result<Report, MigrateError> {
-        let applied = ledger::read(&self.connection.client, &self.settings).await?;
-        let pending = self.plan.pending(&applied, to)?;
-        let changes = pending.into_iter().map(Change::apply).collect::<Result<Vec<_>, _>>()?;
-        self.update_extension(observe).await?;
-        let steps = self.run(changes, observe).await?;
+        let applied = self.plan.ledger().read(&self.connection.client, &self.settings).await?;
+        let changes = self.pending_changes(&applied, to).await?;
+        let Start { unfinished, mut catalog, .. } = self.start(observe).await?;
+        match &unfinished {
+            Some(progress) if progress.direction == Direction::Down => {
+                return Err(self.stopped(progress));
+            }
+            _ => self.update_extension(&mut catalog, observe).await?,
+        }
+        let steps = self.run(changes, catalog, unfinished.map(|one| one.version), observe).await?;
         let partitions_made = self.make_partitions(observe).await?;
         Ok(Report { steps, partitions_made })
+    }
+
+    /// The steps that are to be applied, read and checked whole before anything is touched.
+    async fn pending_changes(
+        &self,
+        applied: &[Applied],
+        to: UpTo,
+    ) -> Result<Vec<Change>, MigrateError> {
+        let pending = self.plan.pending(applied, to)?;
+        let headers = pending.iter().map(|step| Ok((step.version, step.header()?)));
+        let headers = headers.collect::<Result<Vec<_>, MigrateError>>()?;
+        needs::check(&self.connection.client, &headers, &self.settings).await?;
+        pending.into_iter().map(|step| Change::apply(step, self.frame())).collect()
     }
 
     async fn down_alone(
@@ -104,25 +240,70 @@ impl Runner {
         to: DownTo,
         observe: Observer<'_>,
     ) -> Result<Report, MigrateError> {
-        let applied = ledger::read(&self.connection.client, &self.settings).await?;
+        let applied = self.plan.ledger().read(&self.connection.client, &self.settings).await?;
         check_sequence(&applied)?;
-        let kept = kept(&applied, to)?;
-        let changes =
-            applied[kept..].iter().rev().map(Change::revert).collect::<Result<Vec<_>, _>>()?;
-        Ok(Report { steps: self.run(changes, observe).await?, partitions_made: 0 })
+        let mut kept = kept(&applied, to)?;
+        let Start { unfinished, catalog, .. } = self.start(observe).await?;
+        let mut changes = Vec::new();
+        let recorded = |version| applied.iter().any(|row| row.version == version);
+        if let Some(progress) = unfinished.as_ref().filter(|one| !recorded(one.version)) {
+            changes.push(Change::abandon(progress, self.frame())?);
+            if to == DownTo::Previous {
+                kept = applied.len();
+            }
+        }
+        for row in applied[kept..].iter().rev() {
+            let client = &self.connection.client;
+            needs::check_dependents(client, self.plan.ledger(), row.version, &self.settings)
+                .await?;
+            changes.push(Change::revert(row, self.frame())?);
+        }
+        let unfinished = unfinished.map(|one| one.version);
+        Ok(Report {
+            steps: self.run(changes, catalog, unfinished, observe).await?,
+            partitions_made: 0,
+        })
+    }
+
+    async fn resume_alone(&mut self, observe: Observer<'_>) -> Result<Report, MigrateError> {
+        let Start { applied, unfinished, catalog } = self.start(observe).await?;
+        let Some(progress) = unfinished else { return Ok(Report::default()) };
+        let row = applied.iter().find(|row| row.version == progress.version);
+        let change = match (progress.direction, row) {
+            (Direction::Down, Some(row)) => Change::revert(row, self.frame())?,
+            (Direction::Down, None) => Change::abandon(&progress, self.frame())?,
+            (Direction::Up, _) => {
+                let to = UpTo::Version(progress.version);
+                let mut changes = self.pending_changes(&applied, to).await?;
+                changes.pop().ok_or_else(|| self.stopped(&progress))?
+            }
+        };
+        let steps = self.run(vec![change], catalog, Some(progress.version), observe).await?;
+        Ok(Report { steps, partitions_made: 0 })
+    }
+
+    pub(crate) fn stopped(&self, progress: &Progress) -> MigrateError {
+        let Progress { version, direction, done, .. } = *progress;
+        MigrateError::Unfinished { version, direction, done }
     }
 
     async fn run(
         &mut self,
         changes: Vec<Change>,
+        mut catalog: Catalog,
+        unfinished: Option<Version>,
         observe: Observer<'_>,
     ) -> Result<Vec<StepRun>, MigrateError> {
         let mut steps = Vec::with_capacity(changes.len());
-        for change in changes {
+        for mut change in changes {
             let (direction, version, name) =
                 (change.direction(), change.version, change.name.clone());
+            if unfinished == Some(version) {
+                // What it says of itself now cannot hold together what is done in part.
+                change.transaction = Transaction::Statements;
+            }
             observe(&Event::Started { direction, version, name: name.clone() });
-            let run = self.run_one(change, observe).await?;
+            let run = self.run_one(change, &mut catalog, observe).await?;
             observe(&Event::Finished { direction, version, name, duration: run.duration });
             steps.push(run);
         }
@@ -133,17 +314,32 @@ impl Runner {
     async fn run_one(
         &mut self,
         change: Change,
+        catalog: &mut Catalog,
         observe: Observer<'_>,
     ) -> Result<StepRun, MigrateError> {
         let mut tries = Tries::new(&self.settings, format!("{} {}", change.version, change.name));
         loop {
-            let outcome =
-                apply::attempt(&mut self.connection.client, &change, &self.settings).await;
+            let Self { connection, plan, settings } = self;
+            let frame = Frame { ledger: plan.ledger(), settings };
+            let client = &mut connection.client;
+            let outcome = match change.transaction {
+                Transaction::Whole => apply::attempt(client, &change, catalog, frame).await,
+                Transaction::Statements => {
+                    statements::attempt(client, &change, catalog, frame, observe).await
+                }
+            };
             self.pass_notices_on(observe);
             match outcome {
-                Ok(duration) => {
+                Ok(done) => {
+                    done.events.iter().for_each(&mut *observe);
+                    *catalog = done.catalog;
                     let Change { version, name, .. } = change;
-                    return Ok(StepRun { version, name, duration, attempts: tries.attempt });
+                    return Ok(StepRun {
+                        version,
+                        name,
+                        duration: done.duration,
+                        attempts: tries.attempt,
+                    });
                 }
                 Err(error) => tries.again(error, observe).await?,
             }
@@ -151,13 +347,20 @@ impl Runner {
     }
 
     /// Before the steps, which may use what the update brings.
-    async fn update_extension(&mut self, observe: Observer<'_>) -> Result<(), MigrateError> {
+    async fn update_extension(
+        &mut self,
+        catalog: &mut Catalog,
+        observe: Observer<'_>,
+    ) -> Result<(), MigrateError> {
         let mut tries = Tries::new(&self.settings, "the extension".to_owned());
         loop {
-            let outcome = extension::update(&mut self.connection.client, &self.settings).await;
+            let Self { connection, plan, settings } = self;
+            let frame = Frame { ledger: plan.ledger(), settings };
+            let outcome = extension::update(&mut connection.client, catalog, frame).await;
             self.pass_notices_on(observe);
             match outcome {
-                Ok(Some(Update { from, to })) => {
+                Ok(Some(Update { from, to, catalog: after })) => {
+                    *catalog = after;
                     observe(&Event::ExtensionUpdated { from, to });
                     return Ok(());
                 }
@@ -187,6 +390,28 @@ impl Runner {
             observe(&notice);
         }
     }
+}
+
+/// Makes the ledger where the runner does, and takes it into the history: it is nobody's drift.
+async fn make_ledger(
+    transaction: &tokio_postgres::Transaction<'_>,
+    before: Catalog,
+    frame: Frame<'_>,
+) -> Result<Catalog, MigrateError> {
+    if frame.ledger.maker == Maker::FirstStep
+        || frame.ledger.exists(transaction, frame.settings).await?
+    {
+        return Ok(before);
+    }
+    frame.ledger.create(transaction, frame.settings).await?;
+    let catalog = Catalog::read(transaction, frame.settings).await?;
+    let entry = Entry {
+        description: Some("the ledger is made"),
+        fingerprint: Some(catalog.fingerprint()),
+        ..Entry::new(&frame.ledger.schema, Action::Found)
+    };
+    history::record(transaction, &entry, &before.differences(&catalog), frame.settings).await?;
+    Ok(catalog)
 }
 
 /// The attempts at one thing.

@@ -19,6 +19,39 @@ pub struct Settings {
     pub backoff_max: Duration,
     /// How long to wait for another runner on the same database.
     pub runner_wait: Duration,
+    /// What becomes of rows before a step that would lose them.
+    pub backup: Backup,
+    /// What becomes of a way down that does not lead to what was there before the step.
+    pub landing: Landing,
+    /// What becomes of a run on a database that somebody else has changed since the last one.
+    pub drift: Drift,
+}
+
+/// What becomes of rows before a step that would lose them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backup {
+    /// They are copied and the copy is compared, or the step does not run.
+    Taken,
+    /// They are lost.
+    Skipped,
+}
+
+/// What becomes of a way down that does not lead to what was there before the step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Landing {
+    /// It is rolled back.
+    Exact,
+    /// It stays, and the difference is told.
+    Told,
+}
+
+/// What becomes of a run on a database that somebody else has changed since the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drift {
+    /// The change is told, written into the history, and the run goes on.
+    Told,
+    /// The run is refused.
+    Refused,
 }
 
 impl Default for Settings {
@@ -30,6 +63,9 @@ impl Default for Settings {
             backoff_min: Duration::from_millis(200),
             backoff_max: Duration::from_secs(10),
             runner_wait: Duration::from_secs(120),
+            backup: Backup::Taken,
+            landing: Landing::Exact,
+            drift: Drift::Told,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use crate::Version;
+use crate::{Header, MigrateError, Version};
 
 /// What a step changes, as the ledger's `migration_type` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,18 @@ impl fmt::Display for StepKind {
     }
 }
 
+impl FromStr for StepKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let kinds = [Self::Schema, Self::Index, Self::Function, Self::Extension, Self::Data];
+        kinds
+            .into_iter()
+            .find(|kind| kind.to_string() == text)
+            .ok_or_else(|| "write schema, index, function, extension or data".to_owned())
+    }
+}
+
 /// A step of the plan: what `NNNN_name.up.sql`, `.down.sql` and `.verify.sql` say.
 #[derive(Debug, Clone)]
 pub struct Step {
@@ -57,6 +70,14 @@ impl Step {
     /// lines.
     pub fn checksum(&self) -> String {
         checksum(&self.up)
+    }
+
+    /// What it declares.
+    ///
+    /// # Errors
+    /// [`MigrateError::BadScript`].
+    pub fn header(&self) -> Result<Header, MigrateError> {
+        Header::parse(&file_name(self.version, &self.name, "up"), &self.up)
     }
 
     /// The name in words.

@@ -3,8 +3,10 @@
 mod constraint;
 mod extension_update;
 mod failure;
+mod landing;
 mod partition;
 mod pooler;
+mod project;
 mod refusal;
 mod restore;
 mod round_trip;

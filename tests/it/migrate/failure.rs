@@ -29,7 +29,7 @@ async fn a_failing_step_leaves_nothing_of_itself_and_no_record() {
         "CREATE TABLE taskmaster.half ();\n\n-- the next one fails\nSELECT\n    no_such_column;";
     let error = failing(&database, step("2", up, "SELECT 1")).await;
     let failure = failure(&error);
-    assert_eq!((failure.file.as_str(), failure.line), ("0002_of_a_test.up.sql", 5));
+    assert_eq!((failure.file.as_str(), failure.location.line), ("0002_of_a_test.up.sql", 5));
     assert_eq!(failure.sqlstate, "42703");
     assert_eq!(error.kind(), ErrorKind::Failed);
     assert!(error.to_string().contains("no_such_column"), "{error}");
@@ -43,7 +43,7 @@ async fn an_error_without_a_position_has_the_line_of_its_statement_and_its_conte
     let up = "SELECT 1;\nDO $$ BEGIN\n  RAISE EXCEPTION 'no' USING DETAIL = 'because', HINT = 'do this';\nEND $$;";
     let error = failing(&database, step("2", up, "SELECT 1")).await;
     let failure = failure(&error);
-    assert_eq!((failure.line, failure.sqlstate.as_str()), (2, "P0001"));
+    assert_eq!((failure.location.line, failure.sqlstate.as_str()), (2, "P0001"));
     assert_eq!(failure.detail.as_deref(), Some("because"));
     assert!(failure.context.as_deref().unwrap().contains("inline_code_block line 2"));
     assert_eq!(error.hint().as_deref(), Some("do this"));

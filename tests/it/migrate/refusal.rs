@@ -100,7 +100,7 @@ async fn a_step_that_ends_its_transaction_is_refused_before_anything_runs() {
     let database = Cluster::shared().await.create_database().await;
     let sneaky = step("2", "CREATE TABLE public.made ();\nCOMMIT;", "DROP TABLE public.made");
     let error = up(&mut runner_of(&database, 1, vec![sneaky]).await).await.0.unwrap_err();
-    assert!(error.to_string().starts_with("0002_of_a_test.up.sql:2: "), "{error}");
+    assert!(error.to_string().starts_with("0002_of_a_test.up.sql:2:1: "), "{error}");
     assert_eq!(value(&database, "SELECT to_regnamespace('taskmaster')").await, "NULL");
 }
 

@@ -4,8 +4,8 @@ use harness::Cluster;
 use taskmaster_migrations::{DownTo, Plan, StepState, UpTo, Version};
 
 use super::support::{
-    LEFT_BEHIND, NO_DATED_PARTITIONS, down_all, dump, plan_of, runner, runner_of, step, up, up_all,
-    value, versions,
+    LEFT_BEHIND, NO_DATED_PARTITIONS, down_all, dump, forget_the_runner, plan_of, runner,
+    runner_of, step, up, up_all, value, versions,
 };
 
 /// With what is set for the database itself.
@@ -24,6 +24,7 @@ async fn up_down_and_up_again_leave_an_identical_catalog() {
     reverted.reverse();
     assert_eq!(reverted, versions(&applied));
     assert_eq!(dump(&database, &WHOLE), empty);
+    forget_the_runner(&database).await;
     assert_eq!(value(&database, LEFT_BEHIND).await, "nothing");
     assert_eq!(value(&database, "SHOW search_path").await, "\"$user\", public");
 
@@ -128,17 +129,16 @@ async fn up_twice_applies_nothing_the_second_time() {
 #[tokio::test]
 async fn the_way_down_is_the_one_that_was_stored() {
     let database = Cluster::shared().await.create_database().await;
-    let create = "CREATE TABLE taskmaster.kept (); CREATE TABLE taskmaster.gone ()";
-    let stored = step("2", create, "DROP TABLE taskmaster.gone");
+    let create = "CREATE TABLE taskmaster.one (); CREATE TABLE taskmaster.two ()";
+    let stored = step("2", create, "DROP TABLE taskmaster.one; DROP TABLE taskmaster.two");
     up(&mut runner_of(&database, 1, vec![stored]).await).await.0.unwrap();
 
     // A program that knows only the first step reverts the second.
     let mut older = runner_of(&database, 1, vec![]).await;
     assert_eq!(older.status().await.unwrap().steps[1].state, StepState::Unknown);
     older.down(DownTo::Previous, &mut |_| ()).await.unwrap();
-    let sql =
-        "SELECT concat_ws(' ', to_regclass('taskmaster.kept'), to_regclass('taskmaster.gone'))";
-    assert_eq!(value(&database, sql).await, "kept");
+    let sql = "SELECT concat_ws(' ', to_regclass('taskmaster.one'), to_regclass('taskmaster.two'))";
+    assert_eq!(value(&database, sql).await, "");
 }
 
 #[tokio::test]

@@ -88,6 +88,8 @@ pub(super) fn dump(database: &Database<'_>, more: &[&str]) -> String {
     let cluster = database.cluster();
     let output = Command::new(Installation::get().system_bin_dir.join("pg_dump"))
         .args(["--schema-only", "--no-owner", "--username", cluster.superuser])
+        // What the runner remembers outlives the steps.
+        .args(["--exclude-schema=taskmaster_migrations", "--exclude-schema=taskmaster_backup"])
         .args(["--port", &cluster.port.to_string(), "--host"])
         .arg(&cluster.socket_dir)
         .args(more)
@@ -106,6 +108,12 @@ pub(super) fn dump(database: &Database<'_>, more: &[&str]) -> String {
 
 /// Leaves out the partitions of single days and weeks: which there are changes at midnight.
 pub(super) const NO_DATED_PARTITIONS: &str = "--exclude-table=taskmaster.*_p[0-9]*";
+
+/// Drops what the runner remembers, which outlives the steps.
+pub(super) async fn forget_the_runner(database: &Database<'_>) {
+    let sql = "DROP SCHEMA IF EXISTS taskmaster_migrations, taskmaster_backup CASCADE";
+    database.connect().await.batch_execute(sql).await.unwrap();
+}
 
 /// Lists how many objects of each catalog an empty database does not have: first normal object id
 /// of `access/transam.h`.
