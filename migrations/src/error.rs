@@ -195,6 +195,14 @@ pub enum MigrateError {
         /// What would be different, one line for each object.
         objects: Vec<String>,
     },
+    /// A step does not go up, down and up again to the same.
+    #[error("step {version}: {what}")]
+    NotRepeatable {
+        /// The step.
+        version: Version,
+        /// What is not the same.
+        what: String,
+    },
     /// Somebody else has changed the database since the last run.
     #[error("{} objects are not as the last migration left them: {}", objects.len(), some(objects))]
     Drifted {

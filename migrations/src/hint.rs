@@ -65,6 +65,9 @@ pub(crate) fn of(error: &MigrateError) -> Option<&'static str> {
         MigrateError::Landing { .. } => {
             "nothing was changed: correct the way down (\"migrate repair\" stores it), or let it be with --inexact"
         }
+        MigrateError::NotRepeatable { .. } => {
+            "correct the step's ways up and down, or declare it irreversible"
+        }
         MigrateError::Drifted { .. } => {
             "\"migrate drift\" shows each; put them back, or run it without --no-drift to take them as they are"
         }

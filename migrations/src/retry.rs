@@ -23,10 +23,15 @@ impl Backoff {
     }
 }
 
+/// A number that another caller is unlikely to get, for names.
+pub(crate) fn chance_number() -> u32 {
+    RandomState::new().build_hasher().finish() as u32
+}
+
 /// Between 0 and 1. The standard library seeds each `RandomState` anew; no more randomness is
 /// needed here.
 fn chance() -> f64 {
-    f64::from(RandomState::new().build_hasher().finish() as u32) / f64::from(u32::MAX)
+    f64::from(chance_number()) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

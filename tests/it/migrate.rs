@@ -7,6 +7,7 @@ mod landing;
 mod partition;
 mod pooler;
 mod project;
+mod prove;
 mod refusal;
 mod restore;
 mod round_trip;

@@ -33,18 +33,6 @@ async fn up_down_and_up_again_leave_an_identical_catalog() {
 }
 
 #[tokio::test]
-async fn every_step_alone_goes_down_and_up_again_without_a_trace() {
-    let database = Cluster::shared().await.create_database().await;
-    up_all(&database).await;
-    let whole = dump(&database, &WHOLE);
-    for to in Plan::embedded().steps() {
-        runner(&database).await.down(DownTo::Version(to.version), &mut |_| ()).await.unwrap();
-        up_all(&database).await;
-        assert_eq!(dump(&database, &WHOLE), whole, "down to {} and up again", to.version);
-    }
-}
-
-#[tokio::test]
 async fn the_search_path_that_was_there_before_comes_back() {
     let cluster = Cluster::shared().await;
     for before in [r#""$user", "a ""b", public"#, "''", "one"] {
