@@ -118,6 +118,11 @@ impl Change {
         }
     }
 
+    /// The schema of names that have none.
+    pub(crate) fn first_schema(&self) -> &str {
+        self.search_path.split(',').next().unwrap_or_default().trim().trim_matches('"')
+    }
+
     /// Which way it goes.
     pub(crate) fn direction(&self) -> Direction {
         match self.record {

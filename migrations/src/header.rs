@@ -38,6 +38,8 @@ pub struct Header {
     pub extension: Option<String>,
     /// What it changes.
     pub kind: Option<StepKind>,
+    /// Rules of the linter that it breaks on purpose.
+    pub ignore: Vec<String>,
 }
 
 /// How the statements of a step are held together.
@@ -106,6 +108,7 @@ struct Written {
     irreversible: Option<String>,
     extension: Option<String>,
     r#type: Option<String>,
+    ignore: Vec<String>,
 }
 
 impl Header {
@@ -160,6 +163,7 @@ impl Header {
             irreversible: written.irreversible,
             extension: written.extension,
             kind: kind.map_err(|reason| ("type", reason))?,
+            ignore: written.ignore,
         })
     }
 }

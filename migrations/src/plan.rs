@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::{Change, Frame};
 use crate::ledger::{Applied, Ledger};
-use crate::{MigrateError, Step, StepState, StepStatus, UpTo, Version, embedded, graph};
+use crate::{MigrateError, Settings, Step, StepState, StepStatus, UpTo, Version, embedded, graph};
 
 /// Steps numbered from 1 without gap or duplicate.
 #[derive(Debug, Clone)]
@@ -52,6 +53,16 @@ impl Plan {
     /// The steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// Reads every text of every step, as a run does before it touches anything.
+    ///
+    /// # Errors
+    /// [`MigrateError::BadScript`] for the first one that cannot be run.
+    pub fn validate(&self) -> Result<(), MigrateError> {
+        let settings = Settings::default();
+        let frame = Frame { ledger: &self.ledger, settings: &settings };
+        self.steps.iter().try_for_each(|step| Change::apply(step.clone(), frame).map(|_change| ()))
     }
 
     /// Where the steps are recorded.

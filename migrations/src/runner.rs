@@ -223,7 +223,7 @@ impl Runner {
     }
 
     /// The steps that are to be applied, read and checked whole before anything is touched.
-    async fn pending_changes(
+    pub(crate) async fn pending_changes(
         &self,
         applied: &[Applied],
         to: UpTo,
@@ -451,7 +451,7 @@ impl Tries {
 }
 
 /// How many of the applied steps stay.
-fn kept(applied: &[Applied], to: DownTo) -> Result<usize, MigrateError> {
+pub(crate) fn kept(applied: &[Applied], to: DownTo) -> Result<usize, MigrateError> {
     match to {
         DownTo::Nothing => Ok(0),
         DownTo::Previous => Ok(applied.len().saturating_sub(1)),

@@ -249,7 +249,9 @@ impl Run<'_> {
     /// Whether a statement took effect of which only the beginning is known. The same again is as
     /// good where it changes nothing that is there.
     async fn took_effect(&self, statement: &Statement) -> Result<bool, MigrateError> {
-        let regclass = |name: &Name| format!("to_regclass({})", literal(&name.sql(self.schema())));
+        let regclass = |name: &Name| {
+            format!("to_regclass({})", literal(&name.sql(self.change.first_schema())))
+        };
         let question = match Question::about(statement) {
             Question::Index(index) => format!(
                 "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = {} AND indisvalid)",
@@ -286,7 +288,9 @@ impl Run<'_> {
     async fn clean_up(&self, statement: &Statement) -> Result<(), MigrateError> {
         const DOING: &str = "removing what an interrupted statement left";
         let settings = &self.change.settings;
-        let regclass = |name: &Name| format!("to_regclass({})", literal(&name.sql(self.schema())));
+        let regclass = |name: &Name| {
+            format!("to_regclass({})", literal(&name.sql(self.change.first_schema())))
+        };
         // Their names: src/backend/commands/indexcmds.c, ReindexRelationConcurrently.
         let commands = match Question::about(statement) {
             Question::Index(index) => invalid(&format!("i.indexrelid = {}", regclass(&index))),
@@ -300,7 +304,10 @@ impl Run<'_> {
                 regclass(&table)
             )),
             Question::Detached(table, partition) => {
-                let (table, sql) = (table.sql(self.schema()), partition.sql(self.schema()));
+                let (table, sql) = (
+                    table.sql(self.change.first_schema()),
+                    partition.sql(self.change.first_schema()),
+                );
                 format!(
                     "SELECT {} WHERE EXISTS (SELECT FROM pg_inherits WHERE inhrelid = {} AND inhdetachpending)",
                     literal(&format!("ALTER TABLE {table} DETACH PARTITION {sql} FINALIZE")),
@@ -324,11 +331,6 @@ impl Run<'_> {
         Ok(reply(DOING, self.change.settings.reply_timeout(), self.client.query_one(question, &[]))
             .await?
             .get(0))
-    }
-
-    /// The schema of a name that has none.
-    fn schema(&self) -> &str {
-        self.change.search_path.split(',').next().unwrap_or_default().trim().trim_matches('"')
     }
 
     /// The record, in place of the note.

@@ -73,7 +73,7 @@ impl Name {
         Self { schema: (!schema.is_empty()).then(|| schema.to_owned()), name: name.to_owned() }
     }
 
-    fn of(range: &RangeVar) -> Self {
+    pub(crate) fn of(range: &RangeVar) -> Self {
         Self::new(&range.schemaname, &range.relname)
     }
 
@@ -150,15 +150,28 @@ fn has_option(options: &[Node], name: &str) -> bool {
     options.iter().any(named)
 }
 
-/// `a.b` as the parser writes it in DROP.
-fn name_of_list(node: &Node) -> Option<Name> {
+/// `a.b` as the parser writes it in DROP and COMMENT.
+pub(crate) fn name_of_list(node: &Node) -> Option<Name> {
+    named(&parts(node)?)
+}
+
+/// `a.b` of `a.b.c`: the table of a trigger, policy, rule or column.
+pub(crate) fn owner_of_list(node: &Node) -> Option<Name> {
+    let parts = parts(node)?;
+    named(&parts[..parts.len().checked_sub(1)?])
+}
+
+fn parts(node: &Node) -> Option<Vec<&str>> {
     let NodeEnum::List(list) = node.node.as_ref()? else { return None };
     let parts = list.items.iter().filter_map(|item| match item.node.as_ref()? {
         NodeEnum::String(part) => Some(part.sval.as_str()),
         _ => None,
     });
-    let parts: Vec<&str> = parts.collect();
-    match parts.as_slice() {
+    Some(parts.collect())
+}
+
+fn named(parts: &[&str]) -> Option<Name> {
+    match parts {
         [name] => Some(Name::new("", name)),
         [.., schema, name] => Some(Name::new(schema, name)),
         [] => None,

@@ -33,8 +33,8 @@ enum Verb {
     Up(UpArgs),
     /// Start the proxy in front of a PostgreSQL that is there
     Serve(ServeArgs),
-    /// Apply, revert or list the schema's steps
-    Migrate(MigrateArgs),
+    /// Apply, revert, prove or list the steps of the schema, or of your own with --dir
+    Migrate(migrate::MigrateArgs),
     /// Write a configuration from PgBouncer's, and say what could not be carried over (exit code 3)
     ImportPgbouncer(ImportArgs),
 }
@@ -69,15 +69,6 @@ struct ServeArgs {
 }
 
 #[derive(Debug, Args)]
-struct MigrateArgs {
-    #[command(subcommand)]
-    direction: Direction,
-    /// The configuration file; without one the defaults and the environment hold
-    #[arg(long, global = true)]
-    config: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
 struct ImportArgs {
     /// PgBouncer's configuration
     #[arg(default_value = "/etc/pgbouncer/pgbouncer.ini")]
@@ -88,31 +79,6 @@ struct ImportArgs {
     /// Overwrite what is there
     #[arg(long, requires = "out")]
     force: bool,
-}
-
-#[derive(Debug, Subcommand)]
-enum Direction {
-    /// Apply what is pending
-    Up {
-        /// The last step to apply, such as 3 or 0003
-        #[arg(long, default_value = "latest")]
-        to: String,
-    },
-    /// Revert one step, or down to a step
-    Down {
-        /// The step that stays, such as 3; 0 reverts all; "previous" reverts one
-        #[arg(long, default_value = "previous")]
-        to: String,
-    },
-    /// List the steps and what the database has of them
-    Status {
-        /// As one JSON object
-        #[arg(long)]
-        json: bool,
-        /// Exit with code 6 unless everything is applied
-        #[arg(long)]
-        check: bool,
-    },
 }
 
 /// Runs what the arguments say and returns when it is done.
@@ -158,7 +124,14 @@ mod tests {
             "taskmaster serve --config taskmaster.toml --take-over",
             "taskmaster migrate up --to 3 --config taskmaster.toml",
             "taskmaster migrate --config taskmaster.toml down --to 0",
-            "taskmaster migrate status",
+            "taskmaster migrate status --json --check",
+            "taskmaster migrate plan --down --to 3",
+            "taskmaster migrate down --no-backup --i-accept-data-loss --lock-timeout 5s",
+            "taskmaster migrate new add_gates --dir steps",
+            "taskmaster migrate validate --roundtrip --dir steps --ledger app",
+            "taskmaster migrate backup app.orders app.items",
+            "taskmaster migrate restore 3 --overwrite",
+            "taskmaster migrate repair --reason typo",
             "taskmaster import-pgbouncer pgbouncer.ini --out taskmaster.toml --force",
         ];
         for line in lines {
@@ -168,7 +141,13 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_a_usage_error() {
-        for line in ["taskmaster", "taskmaster up --port 0", "taskmaster migrate sideways"] {
+        for line in [
+            "taskmaster",
+            "taskmaster up --port 0",
+            "taskmaster migrate sideways",
+            "taskmaster migrate down --no-backup",
+            "taskmaster migrate backup",
+        ] {
             assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{line}");
         }
     }

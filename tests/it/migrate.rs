@@ -1,9 +1,13 @@
 //! The migrations against a real PostgreSQL: up, down, up again, and every reason to refuse.
 
+mod command_line;
 mod constraint;
 mod extension_update;
 mod failure;
+mod folder;
+mod killed;
 mod landing;
+mod locks;
 mod partition;
 mod pooler;
 mod project;

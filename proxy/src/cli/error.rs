@@ -9,26 +9,34 @@ use crate::listener::ListenerError;
 
 /// A verb that failed. Displays as `cause: what to do`.
 #[derive(Debug, thiserror::Error)]
-#[error("{line}")]
+#[error("{line}{excerpt}")]
 pub struct CliError {
     line: String,
+    /// Lines of a file below it, each after a line break.
+    excerpt: String,
     exit_code: u8,
 }
 
 impl CliError {
     /// Something failed while it ran: exit code 1.
     pub(super) fn failure(line: impl Display) -> Self {
-        Self { line: one_line(&line), exit_code: 1 }
+        Self { line: one_line(&line), excerpt: String::new(), exit_code: 1 }
     }
 
     /// What was asked for cannot be done as it is written: exit code 2.
     pub(super) fn usage(line: impl Display) -> Self {
-        Self { line: one_line(&line), exit_code: 2 }
+        Self { line: one_line(&line), excerpt: String::new(), exit_code: 2 }
     }
 
     /// A failure with an exit code of its own.
     pub(super) fn with_exit_code(line: impl Display, exit_code: u8) -> Self {
-        Self { line: one_line(&line), exit_code }
+        Self { line: one_line(&line), excerpt: String::new(), exit_code }
+    }
+
+    /// The same, with the lines of a file that it is about below it.
+    pub(super) fn with_excerpt(mut self, excerpt: &str) -> Self {
+        self.excerpt = excerpt.lines().map(|line| format!("\n  {line}")).collect();
+        self
     }
 
     /// The operating system refused something every program needs.
@@ -89,5 +97,6 @@ mod tests {
         let error = CliError::failure("first\n  second\n\n");
         assert_eq!((error.to_string().as_str(), error.exit_code()), ("first, second", 1));
         assert_eq!(CliError::usage("x").exit_code(), 2);
+        assert_eq!(error.with_excerpt("SELECT\n  ^").to_string(), "first, second\n  SELECT\n    ^");
     }
 }

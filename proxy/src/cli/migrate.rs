@@ -1,125 +1,348 @@
-//! `taskmaster migrate up | down | status`: straight to the configured server, past any pooler.
+//! `taskmaster migrate`: the verbs, straight to the configured server, past any pooler.
+
+mod arguments;
+mod output;
 
 use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use serde_json::json;
 use taskmaster_migrations::{
-    DownTo, Event, MigrateError, Runner, Status, StepState, StepStatus, Target, TlsMode, UpTo,
-    connect,
+    Backup, Drift, Event, Gravity, Landing, MigrateError, Plan, Present, Runner, Settings,
+    Severity, Status, StepState, Target, TlsMode, Unlock, connect,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{CliError, Direction, MigrateArgs, runtime};
+pub(super) use self::arguments::MigrateArgs;
+use self::arguments::{Bounds, MigrateVerb as Verb};
+use self::output::Format;
+use super::{CliError, runtime};
 use crate::config::{Config, DEFAULT_DATABASE, DEFAULT_USER, Environment};
 use crate::net::tls::{ServerTls, SslMode};
 
-pub(super) fn run(arguments: &MigrateArgs) -> Result<(), CliError> {
-    let config = Config::load(arguments.config.as_deref(), &Environment::of_process()?)?;
-    let order = Order::parse(&arguments.direction)?;
-    runtime()?.block_on(carry_out(&config, order))
-}
-
-/// What to do, with its goal understood.
-enum Order {
-    Up(UpTo),
-    Down(DownTo),
-    Status(StatusOrder),
-}
-
-/// How the standing is shown.
-#[derive(Clone, Copy)]
-enum Format {
-    Lines,
-    Json,
-}
-
-/// What follows from a database that is behind.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Behind {
-    Told,
-    Fails,
-}
-
-struct StatusOrder {
-    format: Format,
-    behind: Behind,
-}
-
-/// The exit code of `status --check` for a database that is behind.
+/// The exit code of `--check` for a database that is not as it should be.
 const BEHIND_EXIT_CODE: u8 = 6;
 
-impl Order {
-    fn parse(direction: &Direction) -> Result<Self, CliError> {
-        match direction {
-            Direction::Up { to } => {
-                to.parse().map(Self::Up).map_err(|error| not_a_step(to, &error))
-            }
-            Direction::Down { to } => {
-                to.parse().map(Self::Down).map_err(|error| not_a_step(to, &error))
-            }
-            Direction::Status { json, check } => Ok(Self::Status(StatusOrder {
-                format: if *json { Format::Json } else { Format::Lines },
-                behind: if *check { Behind::Fails } else { Behind::Told },
-            })),
+/// The exit code of `lint` for steps that should not be applied as they are.
+const LINT_EXIT_CODE: u8 = 7;
+
+/// A session that has held the lock this long without doing anything has lost its program.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(30);
+
+/// How long nothing may be said while a run is at work.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+pub(super) fn run(arguments: &MigrateArgs) -> Result<(), CliError> {
+    let format = if arguments.json { Format::Json } else { Format::Lines };
+    let outcome = carry_out(arguments, format);
+    // What a check found is in the objects already.
+    if let (Err(error), Format::Json) = (&outcome, format)
+        && error.exit_code() < BEHIND_EXIT_CODE
+    {
+        println!(
+            "{}",
+            json!({ "event": "error", "text": error.to_string(), "exit_code": error.exit_code() })
+        );
+    }
+    outcome
+}
+
+fn carry_out(arguments: &MigrateArgs, format: Format) -> Result<(), CliError> {
+    if let Verb::New { name } = &arguments.verb {
+        let folder = arguments
+            .dir
+            .as_deref()
+            .ok_or_else(|| CliError::usage("migrate new: say where with --dir"))?;
+        let paths = taskmaster_migrations::new_step(folder, name).map_err(failed)?;
+        paths.iter().for_each(|path| {
+            format.show(|| path.display().to_string(), || json!({ "made": path }))
+        });
+        return Ok(());
+    }
+    let plan = plan(arguments)?;
+    match &arguments.verb {
+        Verb::Lint { strict } => lint(&plan, *strict, format),
+        Verb::Validate { roundtrip: false } => validate(&plan, format),
+        verb => {
+            let config = Config::load(arguments.config.as_deref(), &Environment::of_process()?)?;
+            runtime()?.block_on(with_server(&config, plan, verb, format))
         }
     }
 }
 
-async fn carry_out(config: &Config, order: Order) -> Result<(), CliError> {
+/// The steps that it is about.
+fn plan(arguments: &MigrateArgs) -> Result<Plan, CliError> {
+    let Some(folder) = &arguments.dir else { return Ok(Plan::embedded()) };
+    let taken = [
+        "taskmaster",
+        "taskmaster_migrations",
+        "taskmaster_backup",
+        "pg_catalog",
+        "information_schema",
+    ];
+    if arguments.ledger.is_empty() || taken.contains(&arguments.ledger.as_str()) {
+        return Err(CliError::usage(format!(
+            "--ledger {}: that schema is taken: choose another name",
+            arguments.ledger
+        )));
+    }
+    Ok(taskmaster_migrations::load(folder).map_err(failed)?.of_project(&arguments.ledger))
+}
+
+fn lint(plan: &Plan, strict: bool, format: Format) -> Result<(), CliError> {
+    let complaints =
+        plan.steps().iter().map(taskmaster_migrations::lint).collect::<Result<Vec<_>, _>>();
+    let complaints: Vec<_> = complaints.map_err(failed)?.into_iter().flatten().collect();
+    format.complaints(&complaints);
+    let least = if strict { Gravity::Advice } else { Gravity::Danger };
+    match complaints.iter().filter(|complaint| complaint.rule.gravity >= least).count() {
+        0 => Ok(()),
+        count => {
+            let line = format!(
+                "{count} places in the steps would hurt: change them, or name the rule in the step's header: ignore = [\"...\"]"
+            );
+            Err(CliError::with_exit_code(line, LINT_EXIT_CODE))
+        }
+    }
+}
+
+/// Reads every file, as `up` would before it runs anything.
+fn validate(plan: &Plan, format: Format) -> Result<(), CliError> {
+    plan.validate().map_err(failed)?;
+    let count = plan.steps().len();
+    format.show(
+        || format!("{count} steps can be read and fit each other"),
+        || json!({ "event": "valid", "steps": count }),
+    );
+    Ok(())
+}
+
+async fn with_server(
+    config: &Config,
+    plan: Plan,
+    verb: &Verb,
+    format: Format,
+) -> Result<(), CliError> {
     let tls = ServerTls::load(config.server.ssl_mode, config.server.ssl_root_cert_file.as_deref());
     let tls = tls.map_err(CliError::usage)?;
     let connector = MakeRustlsConnect::new(tls.client_config());
-    let connection = connect(&target(config), connector).await.map_err(failed)?;
-    let mut runner = Runner::new(connection);
-    let mut print = |event: &Event| println!("{event}");
-    match order {
-        Order::Up(to) => {
-            let report = runner.up(to, &mut print).await.map_err(failed)?;
-            println!("{} steps applied", report.steps.len());
+    let target = target(config);
+    if let Verb::Validate { .. } = verb {
+        validate(&plan, format)?;
+        let progress = Progress::new(format);
+        let mut observe = |event: &Event| progress.heard(event);
+        let proving = taskmaster_migrations::prove(&target, connector, &plan, &mut observe);
+        format.proven(&progress.watch(proving).await.map_err(failed)?);
+        return Ok(());
+    }
+    let connection = connect(&target, connector).await.map_err(failed)?;
+    let mut runner = Runner::with_plan(connection, plan);
+    match verb {
+        Verb::Up { bounds, .. }
+        | Verb::Down { bounds, .. }
+        | Verb::Redo { bounds }
+        | Verb::Resume { bounds } => {
+            let runner = runner.settings(settings(bounds));
+            let progress = Progress::new(format);
+            let mut observe = |event: &Event| progress.heard(event);
+            progress.watch(change(runner, verb, format, &mut observe)).await
         }
-        Order::Down(to) => {
-            let report = runner.down(to, &mut print).await.map_err(failed)?;
-            println!("{} steps reverted", report.steps.len());
+        Verb::Baseline { version } => {
+            let version = version.parse().map_err(|error| not_a_step(version, &error))?;
+            let recorded =
+                runner.baseline(version, &mut |event| format.event(event)).await.map_err(failed)?;
+            told(format, recorded.len(), "recorded as applied");
+            Ok(())
         }
-        Order::Status(order) => {
-            let status = runner.status().await.map_err(failed)?;
-            match order.format {
-                Format::Lines => show(&status),
-                Format::Json => println!("{}", json(&status)),
-            }
-            if order.behind == Behind::Fails && !status.is_current() {
-                return Err(behind(&status));
-            }
+        Verb::Repair { reason } => {
+            let repaired =
+                runner.repair(reason, &mut |event| format.event(event)).await.map_err(failed)?;
+            told(format, repaired.len(), "taken as they are");
+            Ok(())
         }
+        Verb::Backup { .. } | Verb::Restore { .. } => {
+            rows(&mut runner, verb, format).await.map_err(failed)
+        }
+        verb => look(&mut runner, verb, format).await,
+    }
+}
+
+/// The verbs that apply and revert steps.
+async fn change(
+    mut runner: Runner,
+    verb: &Verb,
+    format: Format,
+    observe: &mut (dyn FnMut(&Event) + Send),
+) -> Result<(), CliError> {
+    let (report, word) = match verb {
+        Verb::Up { to, .. } => {
+            let to = to.parse().map_err(|error| not_a_step(to, &error))?;
+            (runner.up(to, observe).await, "applied")
+        }
+        Verb::Down { to, .. } => {
+            let to = to.parse().map_err(|error| not_a_step(to, &error))?;
+            (runner.down(to, observe).await, "reverted")
+        }
+        Verb::Redo { .. } => (runner.redo(observe).await, "reverted and applied"),
+        _ => (runner.resume(observe).await, "finished"),
+    };
+    format.report(&report.map_err(failed)?, word);
+    Ok(())
+}
+
+/// The verbs about backups.
+async fn rows(runner: &mut Runner, verb: &Verb, format: Format) -> Result<(), MigrateError> {
+    let events = match verb {
+        Verb::Backup { list: true, .. } => {
+            format.backups(&runner.backups().await?);
+            return Ok(());
+        }
+        Verb::Backup { forget: Some(id), .. } => {
+            runner.forget(*id).await?;
+            format.show(
+                || format!("backup {id} is dropped"),
+                || json!({ "event": "forgotten", "backup": id }),
+            );
+            return Ok(());
+        }
+        Verb::Backup { tables, .. } => runner.backup(tables).await?,
+        Verb::Restore { id, overwrite } => {
+            let present = if *overwrite { Present::Overwritten } else { Present::Stay };
+            runner.restore(*id, present).await?
+        }
+        _ => Vec::new(),
+    };
+    events.iter().for_each(|event| format.event(event));
+    if events.is_empty() {
+        format.show(|| "the tables hold no rows".to_owned(), || json!({ "event": "empty" }));
     }
     Ok(())
 }
 
-fn show(status: &Status) {
-    status.steps.iter().for_each(|step| println!("{}", line(step)));
-    if let Some(extension) = status.extension.as_ref().filter(|extension| extension.is_due()) {
-        let files = extension.available.as_deref().unwrap_or("gone");
-        println!(
-            "extension taskmaster: {} installed, the server's files: {files}",
-            extension.installed
-        );
+/// The verbs that look without changing anything, and `unlock`.
+async fn look(runner: &mut Runner, verb: &Verb, format: Format) -> Result<(), CliError> {
+    match verb {
+        Verb::Status { check } => {
+            let status = runner.status().await.map_err(failed)?;
+            format.status(&status);
+            if *check && !status.is_current() {
+                return Err(behind(&status));
+            }
+        }
+        Verb::Plan { to, down } => {
+            let to = to.as_deref().unwrap_or(if *down { "previous" } else { "latest" });
+            let steps = if *down {
+                runner.plan_down(to.parse().map_err(|error| not_a_step(to, &error))?).await
+            } else {
+                runner.plan_up(to.parse().map_err(|error| not_a_step(to, &error))?).await
+            };
+            format.plan(&steps.map_err(failed)?);
+        }
+        Verb::Verify => {
+            told(format, runner.verify().await.map_err(failed)?.len(), "hold what they promise")
+        }
+        Verb::Drift { check } => {
+            let differences = runner.drift().await.map_err(failed)?;
+            format.drift(&differences);
+            if *check && !differences.is_empty() {
+                let line = format!(
+                    "{} objects are not as the last migration left them: put them back, or run up to take them as they are",
+                    differences.len()
+                );
+                return Err(CliError::with_exit_code(line, BEHIND_EXIT_CODE));
+            }
+        }
+        Verb::History => format.history(&runner.history().await.map_err(failed)?),
+        Verb::Fingerprint => format.fingerprint(&runner.fingerprint().await.map_err(failed)?),
+        Verb::Unlock { now } => {
+            let when = if *now { Unlock::Now } else { Unlock::IdleFor(LEFT_BEHIND_AFTER) };
+            let ended = runner.unlock(when).await.map_err(failed)?.map(|ended| ended.holder);
+            format.show(
+                || {
+                    ended.as_ref().map_or("nobody holds the lock".to_owned(), |holder| {
+                        format!("ended {holder}")
+                    })
+                },
+                || json!({ "event": "unlocked", "holder": ended }),
+            );
+        }
+        Verb::Doctor => {
+            let findings = runner.doctor().await.map_err(failed)?;
+            format.findings(&findings);
+            let problems =
+                findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
+            if problems > 0 {
+                let line = format!("{problems} things are in the way: see above");
+                return Err(CliError::with_exit_code(line, BEHIND_EXIT_CODE));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What a run said last, and when.
+struct Progress {
+    format: Format,
+    last: Mutex<(Instant, String)>,
+}
+
+impl Progress {
+    fn new(format: Format) -> Self {
+        Self { format, last: Mutex::new((Instant::now(), "beginning".to_owned())) }
+    }
+
+    fn heard(&self, event: &Event) {
+        self.format.event(event);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            (Instant::now(), event.to_string());
+    }
+
+    /// Waits for a run, and says that it is still at work where it does not itself.
+    async fn watch<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                outcome = &mut work => return outcome,
+                () = tokio::time::sleep(SILENCE_MAX) => self.break_silence(),
+            }
+        }
+    }
+
+    fn break_silence(&self) {
+        let (since, what) = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let silence = since.elapsed();
+        if silence >= SILENCE_MAX {
+            let seconds = silence.as_secs();
+            self.format.show(
+                || format!("still at work, {seconds} s after: {what}"),
+                || json!({ "event": "working", "seconds": seconds, "after": what }),
+            );
+        }
     }
 }
 
-fn json(status: &Status) -> serde_json::Value {
-    let step = |step: &StepStatus| {
-        serde_json::json!({
-            "version": step.version.to_string(), "name": step.name, "state": step.state.to_string(),
-            "applied_at": step.applied_at, "execution_time_ms": step.execution_time_ms,
-        })
-    };
-    let extension = status.extension.as_ref().map(|extension| {
-        serde_json::json!({ "installed": extension.installed, "available": extension.available })
-    });
-    serde_json::json!({
-        "current": status.is_current(),
-        "steps": status.steps.iter().map(step).collect::<Vec<_>>(),
-        "extension": extension,
-    })
+fn told(format: Format, count: usize, what: &str) {
+    let noun = if count == 1 { "step" } else { "steps" };
+    format.show(|| format!("{count} {noun} {what}"), || json!({ "event": "done", "steps": count }));
+}
+
+fn settings(bounds: &Bounds) -> Settings {
+    let usual = Settings::default();
+    Settings {
+        lock_timeout: bounds.lock_timeout.unwrap_or(usual.lock_timeout),
+        statement_timeout: bounds.statement_timeout.unwrap_or(usual.statement_timeout),
+        runner_wait: bounds.wait.unwrap_or(usual.runner_wait),
+        backup: if bounds.no_backup && bounds.i_accept_data_loss {
+            Backup::Skipped
+        } else {
+            Backup::Taken
+        },
+        landing: if bounds.inexact { Landing::Told } else { Landing::Exact },
+        drift: if bounds.no_drift { Drift::Refused } else { Drift::Told },
+        ..usual
+    }
 }
 
 fn behind(status: &Status) -> CliError {
@@ -149,17 +372,15 @@ fn target(config: &Config) -> Target {
     target
 }
 
-fn line(step: &StepStatus) -> String {
-    let state = step.state;
-    let when = step.applied_at.as_deref().unwrap_or("-");
-    format!("{}  {state:<8} {when:<28} {}", step.version, step.name)
-}
-
 fn not_a_step(to: &str, error: &dyn Display) -> CliError {
     CliError::usage(format!("--to {to}: {error}: taskmaster migrate status lists them"))
 }
 
 fn failed(error: MigrateError) -> CliError {
     let hint = error.hint().unwrap_or_else(|| "correct that and run it again".to_owned());
-    CliError::with_exit_code(format!("{error}: {hint}"), error.kind().exit_code())
+    let line = CliError::with_exit_code(format!("{error}: {hint}"), error.kind().exit_code());
+    match error.excerpt() {
+        Some(excerpt) => line.with_excerpt(excerpt),
+        None => line,
+    }
 }

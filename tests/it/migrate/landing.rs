@@ -193,3 +193,92 @@ async fn what_is_not_to_be_copied_is_lost_and_a_copy_that_cannot_be_made_stops_t
     runner.down(DownTo::Previous, &mut |_| ()).await.unwrap();
     assert_eq!(value(&database, "SELECT to_regclass('taskmaster.kept')").await, "NULL");
 }
+
+/// A table of many rows, dropped, brought back and compared: five million with
+/// `TASKMASTER_MIGRATE_ROWS=5000000`.
+#[tokio::test]
+async fn many_rows_are_copied_dropped_and_brought_back() {
+    let rows: u64 =
+        std::env::var("TASKMASTER_MIGRATE_ROWS").map_or(50_000, |text| text.parse().unwrap());
+    let fill = format!(
+        "INSERT INTO taskmaster.kept (name, size) SELECT 'row ' || n, n FROM generate_series(1, {rows}) AS n"
+    );
+    let database = with_step(kept(), &fill).await;
+    let before = value(&database, ROWS).await;
+    let drop = "-- taskmaster: destructive = true\nDROP TABLE taskmaster.kept";
+    let own = vec![kept(), step("3", drop, &kept().up)];
+    let (outcome, events) = up(&mut runner_of(&database, 1, own.clone()).await).await;
+    outcome.unwrap();
+    let [id] = backups(&events)[..] else { panic!("{events:?}") };
+    assert_eq!(value(&database, "SELECT to_regclass('taskmaster.kept')").await, "NULL");
+    let mut runner = runner_of(&database, 1, own).await;
+    runner.down(DownTo::Previous, &mut |_| ()).await.unwrap();
+    let restored = runner.restore(id, Present::Stay).await.unwrap();
+    assert!(
+        restored[0].to_string().contains("count and checksum are those of the backup"),
+        "{restored:?}"
+    );
+    assert_eq!(value(&database, ROWS).await, before);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_stops_the_step_and_loses_nothing() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("only root can mount a small disk: not tested");
+        return;
+    };
+    let cluster = Cluster::shared().await;
+    let admin = cluster.admin().await;
+    let space = format!("small_{}", std::process::id());
+    let tablespace = format!("CREATE TABLESPACE {space} LOCATION '{}'", disk.0.display());
+    admin.batch_execute(&tablespace).await.unwrap();
+    let database = with_step(kept(), FILL).await;
+    // The copy would go where the database keeps its tables.
+    admin
+        .batch_execute(&format!(
+            "ALTER DATABASE {} SET default_tablespace = {space}",
+            database.name
+        ))
+        .await
+        .unwrap();
+    let more = "INSERT INTO taskmaster.kept (name) SELECT repeat(n::text, 200) FROM generate_series(1, 20000) AS n";
+    database.connect().await.batch_execute(more).await.unwrap();
+    let before = value(&database, ROWS).await;
+
+    let error = runner_of(&database, 1, vec![])
+        .await
+        .down(DownTo::Previous, &mut |_| ())
+        .await
+        .unwrap_err();
+    assert_eq!((error.kind(), error.sqlstate()), (ErrorKind::Failed, Some("53100")), "{error}");
+    assert!(error.to_string().starts_with("backing rows up: "), "{error}");
+    assert_eq!(value(&database, ROWS).await, before);
+    assert!(runner_of(&database, 1, vec![]).await.backups().await.unwrap().is_empty());
+    admin
+        .batch_execute(&format!("ALTER DATABASE {} RESET default_tablespace", database.name))
+        .await
+        .unwrap();
+    admin.batch_execute(&format!("DROP TABLESPACE {space}")).await.unwrap();
+}
+
+/// Two megabytes that belong to the server's user.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let path = harness::run_dir::fresh_dir("disk");
+        let done = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=2m,mode=0700", "taskmaster-test"])
+            .arg(&path)
+            .status()
+            .is_ok_and(|status| status.success());
+        harness::run_dir::give_to_server(&path);
+        done.then_some(Self(path))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}

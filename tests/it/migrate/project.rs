@@ -2,46 +2,12 @@
 //! transaction that stop and go on.
 
 use std::fs;
-use std::path::PathBuf;
 
-use harness::{Cluster, Database};
-use taskmaster_migrations::{DownTo, ErrorKind, Event, MigrateError, Runner, StepState, load};
+use harness::Cluster;
+use taskmaster_migrations::{DownTo, ErrorKind, Event, MigrateError, StepState};
 
-use super::support::{connection, up, value};
-
-/// A folder of steps that goes away with its test.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-impl Folder {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let unique =
-            format!("taskmaster-steps-{}-{:?}", std::process::id(), std::thread::current().id());
-        let path = std::env::temp_dir().join(unique.replace(['(', ')'], ""));
-        fs::create_dir_all(&path).unwrap();
-        let folder = Self(path);
-        files.iter().for_each(|(name, text)| folder.write(name, text));
-        folder
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.0.join(name), text).unwrap();
-    }
-
-    async fn runner(&self, database: &Database<'_>) -> Runner {
-        let plan = load(&self.0).unwrap().of_project("app_steps");
-        Runner::with_plan(connection(database).await, plan)
-    }
-
-    fn refused(&self) -> String {
-        load(&self.0).unwrap_err().to_string()
-    }
-}
+use super::folder::Folder;
+use super::support::{up, value};
 
 const ORDERS: (&str, &str) = (
     "0001_orders.up.sql",
@@ -183,15 +149,15 @@ async fn folders_that_are_not_in_order_are_refused_before_anything_runs() {
     assert!(folder.refused().contains("write 0002_a.down.sql"), "{}", folder.refused());
     folder.write("0002_b.up.sql", "SELECT 1;");
     assert_eq!(folder.refused(), "two steps have the number 0002: a and b");
-    fs::remove_file(folder.0.join("0002_b.up.sql")).unwrap();
-    fs::remove_file(folder.0.join("0002_a.up.sql")).unwrap();
+    fs::remove_file(folder.path().join("0002_b.up.sql")).unwrap();
+    fs::remove_file(folder.path().join("0002_a.up.sql")).unwrap();
     folder.write("0002_a.down.sql", "SELECT 1;");
     assert!(
         folder.refused().ends_with("0002_a.up.sql: the file is missing"),
         "{}",
         folder.refused()
     );
-    fs::write(folder.0.join("0002_a.up.sql"), b"SELECT 1;\n-- caf\xe9\n").unwrap();
+    fs::write(folder.path().join("0002_a.up.sql"), b"SELECT 1;\n-- caf\xe9\n").unwrap();
     assert_eq!(folder.refused(), "0002_a.up.sql:2:7: not in UTF-8: save the file in that encoding");
     folder.write("0002_a.up.sql", "SELECT 1;");
     folder.write("notes.sql", "SELECT 1;");

@@ -1,0 +1,312 @@
+//! What `taskmaster migrate` prints: lines for people, one JSON object a line for programs.
+//!
+//! Must not know how anything is found out.
+
+use serde_json::{Value, json};
+use taskmaster_migrations::{
+    BackupRecord, Complaint, Difference, Event, Finding, Fingerprint, Gravity, HistoryEvent,
+    PlannedStep, Proven, Report, Status, StepStatus, Touch, Touches,
+};
+
+/// How things are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Lines,
+    Json,
+}
+
+impl Format {
+    /// Shows one thing.
+    pub(super) fn show(self, line: impl FnOnce() -> String, value: impl FnOnce() -> Value) {
+        match self {
+            Self::Lines => println!("{}", line()),
+            Self::Json => println!("{}", value()),
+        }
+    }
+
+    /// Shows progress.
+    pub(super) fn event(self, event: &Event) {
+        self.show(|| event.to_string(), || event_json(event));
+    }
+
+    /// Shows what a run did.
+    pub(super) fn report(self, report: &Report, verb: &str) {
+        let steps = || -> Vec<Value> {
+            let step = |run: &taskmaster_migrations::StepRun| {
+                json!({ "version": run.version.to_string(), "name": run.name, "attempts": run.attempts,
+                        "duration_ms": run.duration.as_millis() as u64 })
+            };
+            report.steps.iter().map(step).collect()
+        };
+        let count = report.steps.len();
+        let noun = if count == 1 { "step" } else { "steps" };
+        self.show(
+            || format!("{count} {noun} {verb}"),
+            || json!({ "event": "done", "steps": steps(), "partitions_made": report.partitions_made }),
+        );
+    }
+
+    pub(super) fn status(self, status: &Status) {
+        if self == Self::Json {
+            return println!("{}", status_json(status));
+        }
+        status.steps.iter().for_each(|step| println!("{}", status_line(step)));
+        if let Some(extension) = status.extension.as_ref().filter(|extension| extension.is_due()) {
+            let files = extension.available.as_deref().unwrap_or("gone");
+            println!(
+                "extension taskmaster: {} installed, the server's files: {files}",
+                extension.installed
+            );
+        }
+    }
+
+    pub(super) fn plan(self, steps: &[PlannedStep]) {
+        if self == Self::Json {
+            return steps.iter().for_each(|step| println!("{}", plan_json(step)));
+        }
+        if steps.is_empty() {
+            println!("nothing to do");
+        }
+        for step in steps {
+            println!("{} {}: {}", step.version, step.name, step.direction);
+            for statement in &step.statements {
+                println!("  {}:{}  {}", statement.file, statement.line, statement.text);
+                match &statement.touches {
+                    Touches::Unknown => println!("      what its code locks is not known"),
+                    Touches::These(touches) => {
+                        touches.iter().for_each(|touch| println!("      {}", touch_line(touch)))
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn complaints(self, complaints: &[Complaint]) {
+        for Complaint { file, location, rule } in complaints {
+            let word = gravity(rule.gravity);
+            self.show(
+                || format!("{file}:{location}: {word}: {} ({})", rule.advice, rule.name),
+                || json!({ "file": file, "line": location.line, "column": location.column, "gravity": word,
+                           "rule": rule.name, "advice": rule.advice }),
+            );
+        }
+    }
+
+    pub(super) fn drift(self, differences: &[Difference]) {
+        for difference in differences {
+            let Difference { object, before, after } = difference;
+            self.show(
+                || {
+                    let part = |sign, text: &Option<String>| {
+                        text.as_ref().map(|text| format!("\n    {sign} {}", text.replace('\n', "\n      "))).unwrap_or_default()
+                    };
+                    format!("{difference}{}{}", part('-', before), part('+', after))
+                },
+                || json!({ "kind": object.kind, "name": object.name, "before": before, "after": after }),
+            );
+        }
+        if differences.is_empty() && self == Self::Lines {
+            println!("everything is as the last migration left it");
+        }
+    }
+
+    pub(super) fn history(self, events: &[HistoryEvent]) {
+        for event in events {
+            let HistoryEvent {
+                id, occurred_at, ledger, action, version, description, reason, ..
+            } = event;
+            let or_none = |text: &Option<String>| text.clone().unwrap_or_default();
+            self.show(
+                || {
+                    let took = event.duration_ms.map(|took| format!(" in {took} ms")).unwrap_or_default();
+                    let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                    let (version, description) = (or_none(version), or_none(description));
+                    let what = [version, description].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+                    format!("{id:>5}  {occurred_at}  {action:<9} {ledger} {what}{took}, {} objects, by {}{why}", event.objects, event.actor)
+                },
+                || json!({ "id": id, "occurred_at": occurred_at, "ledger": ledger, "action": action, "version": version,
+                           "description": description, "reason": reason, "duration_ms": event.duration_ms,
+                           "fingerprint": event.fingerprint, "actor": event.actor, "tool_version": event.tool_version,
+                           "objects": event.objects }),
+            );
+        }
+    }
+
+    pub(super) fn backups(self, backups: &[BackupRecord]) {
+        for backup in backups {
+            let BackupRecord { id, taken_at, ledger, version, direction, tables } = backup;
+            self.show(
+                || {
+                    let before = version.as_ref().map(|version| {
+                        format!(
+                            "before {ledger} {version} {}",
+                            direction.as_deref().unwrap_or_default()
+                        )
+                    });
+                    let mut text =
+                        format!("{id}  {taken_at}  {}", before.as_deref().unwrap_or("on demand"));
+                    for copy in tables {
+                        text.push_str(&format!(
+                            "\n    {}.{}: {} rows, {} bytes, in taskmaster_backup.{}",
+                            copy.schema, copy.table, copy.rows, copy.bytes, copy.copy
+                        ));
+                    }
+                    text
+                },
+                || {
+                    json!({ "id": id, "taken_at": taken_at, "ledger": ledger, "version": version,
+                           "direction": direction, "tables": tables })
+                },
+            );
+        }
+    }
+
+    pub(super) fn fingerprint(self, found: &Fingerprint) {
+        self.show(
+            || match &found.recorded {
+                None => format!("{} (no migration has left one)", found.present),
+                Some(recorded) if *recorded == found.present => {
+                    format!("{} (as the last migration left it)", found.present)
+                }
+                Some(recorded) => format!("{} (the last migration left {recorded})", found.present),
+            },
+            || json!({ "present": found.present, "recorded": found.recorded }),
+        );
+    }
+
+    pub(super) fn findings(self, findings: &[Finding]) {
+        for finding in findings {
+            let word = finding.severity.word();
+            self.show(
+                || format!("{word}: {}", finding.text),
+                || json!({ "severity": word, "text": finding.text }),
+            );
+        }
+        if findings.is_empty() && self == Self::Lines {
+            println!("nothing is in the way");
+        }
+    }
+
+    pub(super) fn proven(self, proven: &Proven) {
+        let versions = |steps: &[taskmaster_migrations::Version]| -> Vec<String> {
+            steps.iter().map(ToString::to_string).collect()
+        };
+        self.show(
+            || {
+                let mut text = format!(
+                    "{} steps went up, down and up again; {} tables held rows meanwhile",
+                    proven.steps.len(),
+                    proven.tables_with_rows
+                );
+                for version in &proven.irreversible {
+                    text.push_str(&format!("\n{version} says that it cannot go down, and went up only"));
+                }
+                proven.without_rows.iter().for_each(|line| text.push_str(&format!("\n{line}")));
+                text
+            },
+            || json!({ "event": "proven", "steps": versions(&proven.steps), "irreversible": versions(&proven.irreversible),
+                       "tables_with_rows": proven.tables_with_rows, "without_rows": proven.without_rows }),
+        );
+    }
+}
+
+fn gravity(gravity: Gravity) -> &'static str {
+    match gravity {
+        Gravity::Danger => "danger",
+        Gravity::Advice => "advice",
+    }
+}
+
+fn status_line(step: &StepStatus) -> String {
+    let state = step.state;
+    let when = step.applied_at.as_deref().unwrap_or("-");
+    format!("{}  {state:<10} {when:<28} {}", step.version, step.name)
+}
+
+fn status_json(status: &Status) -> Value {
+    let step = |step: &StepStatus| {
+        json!({
+            "version": step.version.to_string(), "name": step.name, "state": step.state.to_string(),
+            "applied_at": step.applied_at, "execution_time_ms": step.execution_time_ms,
+        })
+    };
+    let extension = status.extension.as_ref().map(
+        |extension| json!({ "installed": extension.installed, "available": extension.available }),
+    );
+    json!({
+        "current": status.is_current(),
+        "steps": status.steps.iter().map(step).collect::<Vec<_>>(),
+        "extension": extension,
+    })
+}
+
+fn touch_line(touch: &Touch) -> String {
+    let size = touch.size.map_or_else(
+        || "new".to_owned(),
+        |size| {
+            let rows = size
+                .rows
+                .map_or("an unknown number of rows".to_owned(), |rows| format!("{rows:.0} rows"));
+            format!("{rows}, {} kB", size.bytes / 1024)
+        },
+    );
+    format!("{:<22} {}: {} ({size})", touch.lock.to_string(), touch.relation, touch.work.words())
+}
+
+fn plan_json(step: &PlannedStep) -> Value {
+    let touch = |touch: &Touch| {
+        json!({ "relation": touch.relation, "lock": touch.lock.to_string(), "work": touch.work.words(),
+                "rows": touch.size.and_then(|size| size.rows), "bytes": touch.size.map(|size| size.bytes) })
+    };
+    let statements: Vec<Value> = step
+        .statements
+        .iter()
+        .map(|statement| {
+            let touches = match &statement.touches {
+                Touches::Unknown => Value::Null,
+                Touches::These(touches) => touches.iter().map(touch).collect(),
+            };
+            json!({ "file": statement.file, "line": statement.line, "text": statement.text, "touches": touches })
+        })
+        .collect();
+    json!({ "version": step.version.to_string(), "name": step.name, "direction": step.direction.to_string(),
+            "statements": statements })
+}
+
+/// An event with its line, and what a program would otherwise have to take out of that.
+fn event_json(event: &Event) -> Value {
+    let (kind, mut more) = match event {
+        Event::Started { direction, version, .. } => (
+            "started",
+            json!({ "version": version.to_string(), "direction": direction.to_string() }),
+        ),
+        Event::Finished { direction, version, duration, .. } => (
+            "finished",
+            json!({ "version": version.to_string(), "direction": direction.to_string(), "duration_ms": duration.as_millis() as u64 }),
+        ),
+        Event::StatementDone { version, statement, of } => (
+            "statement",
+            json!({ "version": version.to_string(), "statement": statement, "of": of }),
+        ),
+        Event::Retrying { attempt, sqlstate, .. } => {
+            ("retrying", json!({ "attempt": attempt, "sqlstate": sqlstate }))
+        }
+        Event::Drift { objects } => ("drift", json!({ "objects": objects })),
+        Event::BackedUp { backup, copy, .. } => {
+            ("backed_up", json!({ "backup": backup, "copy": copy }))
+        }
+        Event::Restored(restored) => (
+            "restored",
+            json!({ "table": restored.table, "held": restored.held, "written": restored.written }),
+        ),
+        Event::Notice { severity, .. } => ("notice", json!({ "severity": severity })),
+        Event::WaitingForRunner { .. } => ("waiting", json!({})),
+        Event::Inexact { version, .. } => ("inexact", json!({ "version": version.to_string() })),
+        Event::ExtensionUpdated { from, to } => ("extension", json!({ "from": from, "to": to })),
+        Event::PartitionsMade { count } => ("partitions", json!({ "count": count })),
+        _ => ("other", json!({})),
+    };
+    more["event"] = kind.into();
+    more["text"] = event.to_string().into();
+    more
+}
