@@ -165,6 +165,14 @@ fn effects(node: &NodeEnum) -> Vec<Effect> {
             one(reindex.relation.as_ref(), lock, Work::Reads)
         }
         NodeEnum::LockStmt(lock) => each(&lock.relations, locked(lock.mode), Work::Catalog),
+        _ => rows(node),
+    }
+}
+
+/// Of statements that read and write rows.
+fn rows(node: &NodeEnum) -> Vec<Effect> {
+    use LockMode as Lock;
+    match node {
         NodeEnum::InsertStmt(insert) => {
             with_reads(node, one(insert.relation.as_ref(), Lock::RowExclusive, Work::SomeRows))
         }

@@ -1,6 +1,6 @@
 //! A project's own steps: files in a folder.
 //!
-//! `NNNN_name.up.sql`, and beside it `.down.sql`, `.verify.sql` and `.seed.sql`. Must not know what
+//! `NNNN_name.up.sql`, and beside it `.down.sql` and `.verify.sql`. Must not know what
 //! is in them beyond their headers.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 type Texts = BTreeMap<&'static str, String>;
 
 /// The ways a step's file may end.
-const DIRECTIONS: [&str; 4] = ["up", "down", "verify", "seed"];
+const DIRECTIONS: [&str; 3] = ["up", "down", "verify"];
 
 /// Reads the steps of a folder. Files that do not end in `.sql` are no concern of it.
 ///
@@ -32,10 +32,7 @@ pub fn load(folder: &Path) -> Result<Plan, MigrateError> {
     for path in sql_files(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (version, words, direction) = parse_name(&name).ok_or_else(|| {
-            bad(
-                &path,
-                "a step's file is called NNNN_name.up.sql, .down.sql, .verify.sql or .seed.sql",
-            )
+            bad(&path, "a step's file is called NNNN_name.up.sql, .down.sql or .verify.sql")
         })?;
         let text = read(&path, &name)?;
         steps.entry((version, words)).or_default().insert(direction, text);
@@ -75,6 +72,8 @@ const UP: &str = "\
 --   statement_timeout = \"10min\"    how long a statement runs
 --   destructive = true             rows that it changes are backed up, too
 --   irreversible = \"why\"           there is no way down
+--   search_path = \"app\"            where names without a schema are looked for (public)
+--   ignore = [\"renaming-table\"]    what \"migrate lint\" is to let through
 
 ";
 const DOWN: &str = "-- The way back, to exactly what was there before.\n\n";

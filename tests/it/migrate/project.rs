@@ -185,3 +185,26 @@ async fn a_checkout_with_other_line_ends_is_the_same_and_another_text_is_not() {
         ("repair", Some("the type was widened by hand"))
     );
 }
+
+#[tokio::test]
+async fn a_thousand_steps_are_read_checked_and_planned() {
+    let folder = Folder::new(&[]);
+    for number in 1..=1000 {
+        let requires = if number == 1 {
+            String::new()
+        } else {
+            format!("-- taskmaster: requires = [\"{:04}\"]\n", number - 1)
+        };
+        let up = format!(
+            "{requires}CREATE TABLE t{number} (id bigint PRIMARY KEY, name text);\nCREATE INDEX t{number}_name ON t{number} (name);\n"
+        );
+        folder.write(&format!("{number:04}_table.up.sql"), &up);
+        folder.write(&format!("{number:04}_table.down.sql"), &format!("DROP TABLE t{number};\n"));
+    }
+    let database = Cluster::shared().await.create_database().await;
+    let started = std::time::Instant::now();
+    let planned = folder.runner(&database).await.plan_up("latest".parse().unwrap()).await.unwrap();
+    println!("1,000 steps are planned in {:?}", started.elapsed());
+    assert_eq!(planned.len(), 1000);
+    assert_eq!(planned[999].statements.len(), 2);
+}
