@@ -13,6 +13,7 @@ use crate::history::{self, Action, Entry};
 use crate::landing::{also_gone, amiss, missed};
 use crate::loss::{self, Loss, Tables};
 use crate::reply::{answered, reply};
+use crate::runner::Observer;
 use crate::script::{Script, Statement};
 use crate::{Backup, Event, Landing, MigrateError, Settings, StepFailure, Version, needs};
 
@@ -48,6 +49,7 @@ pub(crate) async fn attempt(
     change: &Change,
     before: &Catalog,
     frame: Frame<'_>,
+    observe: Observer<'_>,
 ) -> Result<Done, MigrateError> {
     let started = Instant::now();
     let settings = &change.settings;
@@ -57,7 +59,8 @@ pub(crate) async fn attempt(
         let struck = frame.ledger.delete(&transaction, change.version);
         reply("striking the step out of the ledger", settings.reply_timeout(), struck).await?;
     }
-    let mut events = guarded(&transaction, change, &change.script.statements, frame).await?;
+    let mut events =
+        guarded(&transaction, change, &change.script.statements, frame, observe).await?;
     let catalog = record(&transaction, change, before, frame, started, &mut events).await?;
     if let Record::Insert { verify: Some(script), .. } = &change.record {
         check(&transaction, change.version, script, settings).await?;
@@ -82,6 +85,9 @@ pub(crate) async fn record(
     events: &mut Vec<Event>,
 ) -> Result<Catalog, MigrateError> {
     let settings = &change.settings;
+    // A step that took on another role has done so for itself.
+    let own = transaction.batch_execute("RESET ROLE");
+    reply("going back to the own role", settings.reply_timeout(), own).await?;
     let catalog = Catalog::read(transaction, settings).await?;
     let action = match &change.record {
         Record::Insert { step, .. } => {
@@ -204,6 +210,7 @@ pub(crate) async fn guarded(
     change: &Change,
     statements: &[Statement],
     frame: Frame<'_>,
+    observe: Observer<'_>,
 ) -> Result<Vec<Event>, MigrateError> {
     let limit = change.settings.reply_timeout();
     if change.settings.backup == Backup::Skipped {
@@ -219,6 +226,7 @@ pub(crate) async fn guarded(
     }
     reply(RUNNING, limit, transaction.batch_execute(BACK)).await?;
     let losses = loss::weigh(transaction, losses, &change.settings).await?;
+    losses.iter().for_each(|loss| observe(&loss.event(change.version)));
     let events = back_up(transaction, change, &losses, frame).await?;
     run_all(transaction, change, statements).await?;
     Ok(events)

@@ -140,12 +140,7 @@ pub(crate) async fn take(
     let tables = serde_json::to_string(&copies).unwrap_or_default();
     reply(DOING, limit, transaction.execute(COMPLETE, &[&id, &tables])).await?;
     reply(DOING, limit, transaction.batch_execute("SET LOCAL row_security = on")).await?;
-    let tell = |(copy, loss): (TableCopy, &Loss)| Event::BackedUp {
-        backup: id,
-        copy,
-        what: loss.what.clone(),
-    };
-    Ok(copies.into_iter().zip(losses).map(tell).collect())
+    Ok(copies.into_iter().map(|copy| Event::BackedUp { backup: id, copy }).collect())
 }
 
 async fn copy(

@@ -80,14 +80,25 @@ pub enum Event {
         /// One line for each object.
         objects: Vec<String>,
     },
+    /// The step loses rows, or what they hold; they are copied before it runs.
+    Losing {
+        /// The step.
+        version: Version,
+        /// The table.
+        table: String,
+        /// What it loses.
+        what: Lost,
+        /// Rows that hold something of that.
+        rows: i64,
+        /// What they take up.
+        bytes: i64,
+    },
     /// Rows that the step loses are copied, and the copy is compared.
     BackedUp {
         /// The number of the backup.
         backup: i64,
         /// The copy.
         copy: TableCopy,
-        /// What the table loses.
-        what: Lost,
     },
     /// A way down did not lead to what was there before.
     Inexact {
@@ -152,18 +163,18 @@ impl fmt::Display for Event {
                     objects.join("; ")
                 )
             }
-            Self::BackedUp { backup, copy, what } => {
-                let TableCopy { rows, bytes, .. } = copy;
+            Self::Losing { version, table, what, rows, bytes } => {
                 let lost = match what {
-                    Lost::Table => "the table would go",
-                    Lost::Rows => "rows would go or change",
-                    Lost::Columns(columns) => &format!("columns {} would go", columns.join(", ")),
+                    Lost::Table => "goes".to_owned(),
+                    Lost::Rows => "loses rows".to_owned(),
+                    Lost::Columns(columns) => format!("loses {}", columns.join(", ")),
                 };
+                write!(f, "{version}: {table} {lost}: {rows} rows, {bytes} bytes, are copied first")
+            }
+            Self::BackedUp { backup, copy } => {
+                let rows = copy.rows;
                 let (table, copy) = (copy.table_sql(), copy.copy_sql());
-                write!(
-                    f,
-                    "backup {backup}: {table}: {lost}; {rows} rows ({bytes} bytes) copied to {copy} and compared"
-                )
+                write!(f, "backup {backup}: {rows} rows of {table} copied to {copy}, and compared")
             }
             Self::Inexact { version, what } => write!(f, "{version}: {what}"),
             Self::StatementDone { version, statement, of } => {

@@ -10,7 +10,7 @@ use tokio_postgres::{GenericClient, Row};
 use crate::header::DeclaredLoss;
 use crate::ledger::quoted;
 use crate::reply::reply;
-use crate::{MigrateError, Settings};
+use crate::{Event, MigrateError, Settings, Version};
 
 const DOING: &str = "looking for rows that are lost";
 
@@ -19,7 +19,7 @@ const DOING: &str = "looking for rows that are lost";
 const TABLES: &str = "
     SELECT c.oid, n.nspname, c.relname, coalesce(pg_relation_filenode(c.oid), 0) AS filenode,
            (SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid AND c.relispartition) AS parent,
-           coalesce(s.n_tup_del, 0) AS deleted, coalesce(s.n_tup_upd, 0) AS updated,
+           coalesce(s.n_tup_del, 0) AS deleted, coalesce(s.n_tup_upd, 0) AS updated, coalesce(s.n_tup_ins, 0) AS inserted,
            ARRAY(SELECT a.attnum FROM pg_attribute AS a
                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS numbers,
            ARRAY(SELECT a.attname::text FROM pg_attribute AS a
@@ -43,6 +43,7 @@ struct Table {
     parent: Option<u32>,
     deleted: i64,
     updated: i64,
+    inserted: i64,
     /// By number: name and type.
     columns: BTreeMap<i16, (String, String)>,
 }
@@ -78,6 +79,12 @@ impl Loss {
         format!("{}.{}", quoted(&self.schema), quoted(&self.table))
     }
 
+    /// What is to be told of it.
+    pub(crate) fn event(&self, version: Version) -> Event {
+        let (table, what) = (self.sql().replace('"', ""), self.what.clone());
+        Event::Losing { version, table, what, rows: self.rows, bytes: self.bytes }
+    }
+
     /// A whole table.
     pub(crate) async fn of_table(
         client: &impl GenericClient,
@@ -105,6 +112,7 @@ impl Table {
             parent: row.get("parent"),
             deleted: row.get("deleted"),
             updated: row.get("updated"),
+            inserted: row.get("inserted"),
             columns,
         };
         (row.get("oid"), table)
@@ -124,7 +132,7 @@ impl Table {
     /// The columns that are gone or of another type.
     fn lost_columns(&self, after: &Self) -> Vec<String> {
         let changed = self.columns.iter().filter(|(number, (_, kind))| {
-            after.columns.get(*number).is_none_or(|(_, kind_after)| kind_after != kind)
+            after.columns.get(*number).is_none_or(|(_, kind_after)| !widens(kind, kind_after))
         });
         changed.map(|(_, (name, _))| name.clone()).collect()
     }
@@ -164,6 +172,12 @@ impl Tables {
         for (oid, before) in &self.0 {
             let what = match after.0.get(oid) {
                 None => Some(Lost::Table),
+                Some(now)
+                    if now.filenode != before.filenode
+                        && before.is_emptied(now, client, settings).await? =>
+                {
+                    Some(Lost::Rows)
+                }
                 Some(now) => before.lost(now, declared),
             };
             // What a partition loses with its parent is lost, and copied, with the parent.
@@ -177,19 +191,60 @@ impl Tables {
 }
 
 impl Table {
+    /// Of a table with a new file: whether it was emptied, or written anew with its rows. A table that
+    /// was emptied has no rows now, or only such as were put in since, which the server has counted.
+    async fn is_emptied(
+        &self,
+        now: &Self,
+        client: &impl GenericClient,
+        settings: &Settings,
+    ) -> Result<bool, MigrateError> {
+        if now.inserted > 0 {
+            return Ok(true);
+        }
+        let sql = format!(
+            "SELECT NOT EXISTS (SELECT FROM {}.{})",
+            quoted(&now.schema),
+            quoted(&now.name)
+        );
+        Ok(reply(DOING, settings.reply_timeout(), client.query_one(&sql, &[])).await?.get(0))
+    }
+
     fn lost(&self, now: &Self, declared: DeclaredLoss) -> Option<Lost> {
         let columns = self.lost_columns(now);
         let removed = now.deleted > self.deleted;
         let changed = declared == DeclaredLoss::Destructive && now.updated > self.updated;
-        // A new file without a new type of a column: emptied, or written anew as it was. Which of
-        // the two, the count of its rows tells.
-        let emptied = now.filenode != self.filenode && columns.is_empty();
-        if removed || changed || emptied {
+        if removed || changed {
             Some(Lost::Rows)
         } else {
             (!columns.is_empty()).then_some(Lost::Columns(columns))
         }
     }
+}
+
+/// Whether every value of one type is one of the other: then a change of type loses nothing.
+fn widens(from: &str, to: &str) -> bool {
+    const WIDER: &[(&str, &[&str])] = &[
+        ("smallint", &["integer", "bigint", "numeric"]),
+        ("integer", &["bigint", "numeric"]),
+        ("bigint", &["numeric"]),
+        ("real", &["double precision"]),
+        ("character varying", &["text"]),
+        ("text", &["character varying"]),
+    ];
+    let (base, length) =
+        from.split_once('(').map_or((from, None), |(base, length)| (base, Some(length)));
+    let length_of = |text: &str| text.trim_end_matches(')').parse::<u32>().ok();
+    let is_text = base == "character varying";
+    from == to
+        || WIDER.iter().any(|(narrow, wider)| {
+            (*narrow == from || (is_text && *narrow == base)) && wider.contains(&to)
+        })
+        || (is_text && to == "character varying")
+        || (is_text
+            && to.split_once('(').is_some_and(|(wider, to)| {
+                wider == base && length.and_then(length_of) <= length_of(to) && length.is_some()
+            }))
 }
 
 /// Counts what there is to lose, in the transaction in which it is still there, and leaves out what
@@ -228,4 +283,35 @@ pub(crate) async fn weigh(
         }
     }
     Ok(weighed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wider_type_loses_nothing_and_a_narrower_one_may() {
+        let wider = [
+            ("integer", "bigint"),
+            ("smallint", "numeric"),
+            ("character varying(10)", "character varying(20)"),
+            ("character varying(10)", "text"),
+            ("character varying(10)", "character varying"),
+            ("text", "text"),
+        ];
+        for (from, to) in wider {
+            assert!(widens(from, to), "{from} to {to}");
+        }
+        let narrower = [
+            ("bigint", "integer"),
+            ("text", "character varying(10)"),
+            ("character varying(20)", "character varying(10)"),
+            ("character varying", "character varying(10)"),
+            ("numeric", "numeric(5,2)"),
+            ("timestamp with time zone", "date"),
+        ];
+        for (from, to) in narrower {
+            assert!(!widens(from, to), "{from} to {to}");
+        }
+    }
 }

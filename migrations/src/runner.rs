@@ -323,7 +323,9 @@ impl Runner {
             let frame = Frame { ledger: plan.ledger(), settings };
             let client = &mut connection.client;
             let outcome = match change.transaction {
-                Transaction::Whole => apply::attempt(client, &change, catalog, frame).await,
+                Transaction::Whole => {
+                    apply::attempt(client, &change, catalog, frame, observe).await
+                }
                 Transaction::Statements => {
                     statements::attempt(client, &change, catalog, frame, observe).await
                 }

@@ -14,6 +14,7 @@ use crate::catalog::Catalog;
 use crate::change::{Change, Frame, Record};
 use crate::ledger::literal;
 use crate::reply::reply;
+use crate::runner::Observer;
 use crate::script::{Script, Statement};
 use crate::unbound::{Name, Question, is_unbound};
 use crate::{Direction, Event, MigrateError, Version};
@@ -100,7 +101,7 @@ pub(crate) async fn attempt(
     change: &Change,
     before: &Catalog,
     frame: Frame<'_>,
-    observe: &mut (dyn FnMut(&Event) + Send),
+    observe: Observer<'_>,
 ) -> Result<Done, MigrateError> {
     let started = Instant::now();
     let progress = unfinished(client, frame).await?;
@@ -111,7 +112,7 @@ pub(crate) async fn attempt(
     let first = run.position(progress.as_ref()).await?;
     let of = change.script.statements.len();
     for (index, statement) in change.script.statements.iter().enumerate().skip(first) {
-        run.statement(index, statement).await?;
+        run.statement(index, statement, observe).await?;
         observe(&Event::StatementDone { version: change.version, statement: index + 1, of });
     }
     run.finish(before, started).await
@@ -182,21 +183,36 @@ impl Run<'_> {
         }
     }
 
-    async fn statement(&mut self, index: usize, statement: &Statement) -> Result<(), MigrateError> {
+    async fn statement(
+        &mut self,
+        index: usize,
+        statement: &Statement,
+        observe: Observer<'_>,
+    ) -> Result<(), MigrateError> {
         if is_unbound(&statement.node) {
             self.unbound(index, statement).await
         } else {
-            self.bound(index, statement).await
+            self.bound(index, statement, observe).await
         }
     }
 
     /// One that is committed together with the note.
-    async fn bound(&mut self, index: usize, statement: &Statement) -> Result<(), MigrateError> {
+    async fn bound(
+        &mut self,
+        index: usize,
+        statement: &Statement,
+        observe: Observer<'_>,
+    ) -> Result<(), MigrateError> {
         let settings = &self.change.settings;
         let transaction = begin(self.client, settings, &self.change.search_path).await?;
-        let ran =
-            apply::guarded(&transaction, self.change, std::slice::from_ref(statement), self.frame)
-                .await;
+        let ran = apply::guarded(
+            &transaction,
+            self.change,
+            std::slice::from_ref(statement),
+            self.frame,
+            observe,
+        )
+        .await;
         match ran {
             Ok(events) => self.events.extend(events),
             Err(error) if self.tolerant.passes(&error) => {

@@ -125,7 +125,7 @@ async fn a_step_is_made_planned_applied_verified_reverted_and_restored() {
     assert_eq!(desk.done(&["verify"]), "1 step hold what they promise\n");
 
     let down = desk.done(&["down", "--to", "1"]);
-    assert!(down.contains("columns amount would go; 500 rows"), "{down}");
+    assert!(down.contains("0002: public.orders loses amount: 500 rows, "), "{down}");
     let list = desk.done(&["backup", "--list"]);
     assert!(
         list.contains("before app_steps 0002 down") && list.contains("public.orders: 500 rows"),

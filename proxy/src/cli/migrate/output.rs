@@ -292,6 +292,10 @@ fn event_json(event: &Event) -> Value {
             ("retrying", json!({ "attempt": attempt, "sqlstate": sqlstate }))
         }
         Event::Drift { objects } => ("drift", json!({ "objects": objects })),
+        Event::Losing { version, table, rows, bytes, .. } => (
+            "losing",
+            json!({ "version": version.to_string(), "table": table, "rows": rows, "bytes": bytes }),
+        ),
         Event::BackedUp { backup, copy, .. } => {
             ("backed_up", json!({ "backup": backup, "copy": copy }))
         }
