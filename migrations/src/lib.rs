@@ -66,7 +66,7 @@ pub use folder::{load, new_step};
 pub use header::{DeclaredLoss, Header, Reference, Transaction};
 pub use history::{Action, HistoryEvent};
 pub use inspect::{Finding, Fingerprint, Severity};
-pub use lint::{Complaint, Gravity, RULES, Rule, lint};
+pub use lint::{Complaint, Gravity, Harm, RULES, Rule, lint};
 pub use location::Location;
 pub use loss::Lost;
 pub use mend::{Unlock, Unlocked};

@@ -10,7 +10,7 @@ use pg_query::protobuf::{
     Node, ObjectType, Token,
 };
 
-use crate::effect::{is_constant, is_serial};
+use crate::effect::{Effects, is_constant, is_serial};
 use crate::header::DeclaredLoss;
 use crate::location::Location;
 use crate::script::{Script, Statement};
@@ -25,6 +25,8 @@ pub struct Rule {
     pub name: &'static str,
     /// How grave it is.
     pub gravity: Gravity,
+    /// Whether it depends on how large the table is.
+    pub harm: Harm,
     /// What goes wrong, and what to do instead.
     pub advice: &'static str,
 }
@@ -38,6 +40,15 @@ pub enum Gravity {
     Danger,
 }
 
+/// Whether the harm depends on how large the table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harm {
+    /// It does not.
+    Always,
+    /// It grows with the rows: nobody notices on a small table.
+    WithRows,
+}
+
 /// A rule that a statement breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
@@ -47,51 +58,53 @@ pub struct Complaint {
     pub location: Location,
     /// The rule.
     pub rule: Rule,
+    /// The relations that the statement names.
+    pub relations: Vec<String>,
 }
 
 /// Makes the rules, and the list of them.
 macro_rules! rules {
-    ($($constant:ident = $name:literal, $gravity:ident, $advice:literal;)*) => {
-        $(const $constant: Rule = Rule { name: $name, gravity: Gravity::$gravity, advice: $advice };)*
+    ($($constant:ident = $name:literal, $gravity:ident, $harm:ident, $advice:literal;)*) => {
+        $(const $constant: Rule = Rule { name: $name, gravity: Gravity::$gravity, harm: Harm::$harm, advice: $advice };)*
         /// Every rule.
         pub const RULES: &[Rule] = &[$($constant),*];
     };
 }
 
 rules! {
-    INDEX = "require-concurrent-index-creation", Danger, "writes to the table wait until the index is built: CREATE INDEX CONCURRENTLY, with transaction = false";
-    NO_INDEX = "require-concurrent-index-deletion", Danger, "reads and writes of the table wait for the lock: DROP INDEX CONCURRENTLY, with transaction = false";
-    REINDEX = "require-concurrent-reindex", Danger, "writes to the table wait until the index is built: REINDEX ... CONCURRENTLY, with transaction = false";
-    DETACH = "require-concurrent-partition-detach", Danger, "everybody waits for the table: DETACH PARTITION ... CONCURRENTLY, with transaction = false";
-    REFRESH = "require-concurrent-refresh", Advice, "nobody reads the view meanwhile: REFRESH MATERIALIZED VIEW CONCURRENTLY, over a unique index";
-    REQUIRED = "adding-required-field", Danger, "fails on a table with rows: give the column a default, or let it be null at first";
-    DEFAULT = "adding-field-with-default", Danger, "the default is worked out for every row under ACCESS EXCLUSIVE: add the column without, set the default, fill the rows in batches";
-    GENERATED = "adding-generated-field", Danger, "every row is written anew under ACCESS EXCLUSIVE: add a plain column, fill it in batches, keep it by a trigger";
-    SERIAL_FIELD = "adding-serial-field", Danger, "every row is written anew under ACCESS EXCLUSIVE: add a plain column, fill it in batches, then set its default";
-    NOT_NULL = "adding-not-nullable-field", Danger, "every row is read under ACCESS EXCLUSIVE: add CHECK (... IS NOT NULL) NOT VALID, VALIDATE it in a later step, then SET NOT NULL";
-    TYPE = "changing-column-type", Danger, "every row is written anew under ACCESS EXCLUSIVE, and programs break: add a new column and move over";
-    NOT_VALID = "constraint-missing-not-valid", Danger, "every row is read while writes wait: add it NOT VALID, and VALIDATE CONSTRAINT in a later step";
-    TOGETHER = "validating-in-the-same-transaction", Danger, "the lock of ADD CONSTRAINT is held while every row is read: VALIDATE CONSTRAINT in a later step";
-    UNIQUE = "disallowed-unique-constraint", Danger, "the index is built under ACCESS EXCLUSIVE: CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... USING INDEX";
-    DROP_COLUMN = "ban-drop-column", Danger, "programs that still name the column fail: drop it in a later release than the last use; declare destructive = true";
-    DROP_TABLE = "ban-drop-table", Danger, "programs that still name the table fail: drop it in a later release than the last use; declare destructive = true";
-    DROP_DATABASE = "ban-drop-database", Danger, "no step should do that";
-    TRUNCATE = "ban-truncate", Danger, "all rows go: declare destructive = true where that is meant";
-    NULLABLE = "ban-drop-not-null", Advice, "programs that do not expect a null fail";
-    RENAME_COLUMN = "renaming-column", Danger, "programs that use the old name fail: add a new column, or a view";
-    RENAME_TABLE = "renaming-table", Danger, "programs that use the old name fail: leave a view of that name behind";
-    CASCADE = "ban-drop-cascade", Danger, "what goes with it is not said: name each object";
-    NO_WHERE = "ban-unconditional-write", Danger, "every row is written in one transaction: write in batches, or declare destructive = true";
-    FULL = "ban-vacuum-full", Danger, "every row is written anew under ACCESS EXCLUSIVE: pg_repack, or VACUUM";
-    LONG_NAME = "identifier-too-long", Danger, "PostgreSQL cuts names at 63 bytes without an error";
-    INT = "prefer-bigint-over-int", Advice, "an int runs out after 2,147,483,647 rows: bigint";
-    SERIAL = "prefer-identity", Advice, "a serial's sequence has rights of its own: bigint GENERATED ALWAYS AS IDENTITY";
-    TIMESTAMP = "prefer-timestamptz", Advice, "without a time zone nobody knows when it was: timestamptz";
-    CHAR = "ban-char-field", Advice, "char(n) is padded with blanks: text, with a check of its length";
-    MONEY = "ban-money-field", Advice, "money depends on lc_monetary: numeric";
-    JSON = "prefer-jsonb", Advice, "json can be neither compared nor indexed: jsonb";
-    PUBLIC = "ban-grant-to-public", Danger, "everybody who may connect gets it: name the roles";
-    EXISTS = "ban-if-not-exists", Advice, "what is there may be something else under that name: a step is recorded, and runs once";
+    INDEX = "require-concurrent-index-creation", Danger, WithRows, "writes to the table wait until the index is built: CREATE INDEX CONCURRENTLY, with transaction = false";
+    NO_INDEX = "require-concurrent-index-deletion", Danger, Always, "reads and writes of the table wait for the lock: DROP INDEX CONCURRENTLY, with transaction = false";
+    REINDEX = "require-concurrent-reindex", Danger, WithRows, "writes to the table wait until the index is built: REINDEX ... CONCURRENTLY, with transaction = false";
+    DETACH = "require-concurrent-partition-detach", Danger, Always, "everybody waits for the table: DETACH PARTITION ... CONCURRENTLY, with transaction = false";
+    REFRESH = "require-concurrent-refresh", Advice, WithRows, "nobody reads the view meanwhile: REFRESH MATERIALIZED VIEW CONCURRENTLY, over a unique index";
+    REQUIRED = "adding-required-field", Danger, Always, "fails on a table with rows: give the column a default, or let it be null at first";
+    DEFAULT = "adding-field-with-default", Danger, WithRows, "the default is worked out for every row under ACCESS EXCLUSIVE: add the column without, set the default, fill the rows in batches";
+    GENERATED = "adding-generated-field", Danger, WithRows, "every row is written anew under ACCESS EXCLUSIVE: add a plain column, fill it in batches, keep it by a trigger";
+    SERIAL_FIELD = "adding-serial-field", Danger, WithRows, "every row is written anew under ACCESS EXCLUSIVE: add a plain column, fill it in batches, then set its default";
+    NOT_NULL = "adding-not-nullable-field", Danger, WithRows, "every row is read under ACCESS EXCLUSIVE: add CHECK (... IS NOT NULL) NOT VALID, VALIDATE it in a later step, then SET NOT NULL";
+    TYPE = "changing-column-type", Danger, Always, "every row is written anew under ACCESS EXCLUSIVE, and programs break: add a new column and move over";
+    NOT_VALID = "constraint-missing-not-valid", Danger, WithRows, "every row is read while writes wait: add it NOT VALID, and VALIDATE CONSTRAINT in a later step";
+    TOGETHER = "validating-in-the-same-transaction", Danger, WithRows, "the lock of ADD CONSTRAINT is held while every row is read: VALIDATE CONSTRAINT in a later step";
+    UNIQUE = "disallowed-unique-constraint", Danger, WithRows, "the index is built under ACCESS EXCLUSIVE: CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... USING INDEX";
+    DROP_COLUMN = "ban-drop-column", Danger, Always, "programs that still name the column fail: drop it in a later release than the last use; declare destructive = true";
+    DROP_TABLE = "ban-drop-table", Danger, Always, "programs that still name the table fail: drop it in a later release than the last use; declare destructive = true";
+    DROP_DATABASE = "ban-drop-database", Danger, Always, "no step should do that";
+    TRUNCATE = "ban-truncate", Danger, Always, "all rows go: declare destructive = true where that is meant";
+    NULLABLE = "ban-drop-not-null", Advice, Always, "programs that do not expect a null fail";
+    RENAME_COLUMN = "renaming-column", Danger, Always, "programs that use the old name fail: add a new column, or a view";
+    RENAME_TABLE = "renaming-table", Danger, Always, "programs that use the old name fail: leave a view of that name behind";
+    CASCADE = "ban-drop-cascade", Danger, Always, "what goes with it is not said: name each object";
+    NO_WHERE = "ban-unconditional-write", Danger, WithRows, "every row is written in one transaction: write in batches, or declare destructive = true";
+    FULL = "ban-vacuum-full", Danger, WithRows, "every row is written anew under ACCESS EXCLUSIVE: pg_repack, or VACUUM";
+    LONG_NAME = "identifier-too-long", Danger, Always, "PostgreSQL cuts names at 63 bytes without an error";
+    INT = "prefer-bigint-over-int", Advice, Always, "an int runs out after 2,147,483,647 rows: bigint";
+    SERIAL = "prefer-identity", Advice, Always, "a serial's sequence has rights of its own: bigint GENERATED ALWAYS AS IDENTITY";
+    TIMESTAMP = "prefer-timestamptz", Advice, Always, "without a time zone nobody knows when it was: timestamptz";
+    CHAR = "ban-char-field", Advice, Always, "char(n) is padded with blanks: text, with a check of its length";
+    MONEY = "ban-money-field", Advice, Always, "money depends on lc_monetary: numeric";
+    JSON = "prefer-jsonb", Advice, Always, "json can be neither compared nor indexed: jsonb";
+    PUBLIC = "ban-grant-to-public", Danger, Always, "everybody who may connect gets it: name the roles";
+    EXISTS = "ban-if-not-exists", Advice, Always, "what is there may be something else under that name: a step is recorded, and runs once";
 }
 
 /// Checks the ways up and down of a step. The way down may drop what the way up made.
@@ -131,6 +144,8 @@ impl Made {
 }
 
 fn check(script: &Script, header: &Header) -> Vec<Complaint> {
+    let path = header.search_path.as_deref().unwrap_or("public");
+    let schema = path.split(',').next().unwrap_or_default().trim().trim_matches('"');
     let mut made = Made::default();
     let mut complaints = Vec::new();
     for statement in &script.statements {
@@ -142,9 +157,20 @@ fn check(script: &Script, header: &Header) -> Vec<Complaint> {
             file: script.file.clone(),
             location: script.location(statement),
             rule,
+            relations: relations(statement, schema),
         }));
     }
     complaints
+}
+
+/// The relations that a statement names, as SQL has them.
+fn relations(statement: &Statement, schema: &str) -> Vec<String> {
+    match Effects::of(statement) {
+        Effects::Known(effects) => {
+            effects.iter().map(|effect| effect.relation.sql(schema)).collect()
+        }
+        Effects::Opaque => Vec::new(),
+    }
 }
 
 /// The parser cuts names itself, so the text is asked.

@@ -7,10 +7,16 @@ use crate::change::Change;
 use crate::effect::{Effect, Effects, locks_table_of_index};
 use crate::reply::reply;
 use crate::script::Statement;
-use crate::{Direction, DownTo, LockMode, MigrateError, Runner, Transaction, UpTo, Version, Work};
+use crate::{
+    Complaint, Direction, DownTo, Harm, LockMode, MigrateError, Runner, Transaction, UpTo, Version,
+    Work,
+};
 
 /// How many characters of a statement are shown.
 const SHOWN_MAX: usize = 100;
+
+/// From how many rows on a table is large.
+const LARGE_ROWS: f64 = 10_000.0;
 
 /// Rows and bytes of relations, by name. Of a table that was never analysed nobody knows the rows.
 const SIZES: &str = "
@@ -118,6 +124,31 @@ impl Runner {
         let kept = crate::runner::kept(&applied, to)?;
         let changes = applied[kept..].iter().rev().map(|row| Change::revert(row, self.frame()));
         self.outline(&changes.collect::<Result<Vec<_>, _>>()?).await
+    }
+
+    /// What [`lint`](crate::lint()) says of the steps that the database does not have yet, without what
+    /// does harm to large tables only and concerns small ones.
+    ///
+    /// # Errors
+    /// The refusals of [`Runner::up`], and those of the server.
+    ///
+    /// # Cancel safety
+    /// Changes nothing, at any point.
+    pub async fn lint_pending(&self) -> Result<Vec<Complaint>, MigrateError> {
+        let applied = self.plan.ledger().read(&self.connection.client, &self.settings).await?;
+        let pending = self.plan.pending(&applied, UpTo::Latest)?;
+        let complaints =
+            pending.iter().map(crate::lint::lint).collect::<Result<Vec<_>, _>>()?.concat();
+        let names: Vec<String> = complaints.iter().flat_map(|one| one.relations.clone()).collect();
+        let found = self.sizes(&names).await?;
+        let is_large = |name: &String| {
+            found
+                .get(name)
+                .is_some_and(|found| found.size.rows.is_none_or(|rows| rows >= LARGE_ROWS))
+        };
+        let counts =
+            |one: &Complaint| one.rule.harm == Harm::Always || one.relations.iter().any(is_large);
+        Ok(complaints.into_iter().filter(counts).collect())
     }
 
     async fn outline(&self, changes: &[Change]) -> Result<Vec<PlannedStep>, MigrateError> {

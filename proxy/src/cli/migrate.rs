@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use taskmaster_migrations::{
-    Backup, Drift, Event, Gravity, Landing, MigrateError, Plan, Present, Runner, Settings,
-    Severity, Status, StepState, Target, TlsMode, Unlock, connect,
+    Backup, Complaint, Drift, Event, Gravity, Landing, MigrateError, Plan, Present, Runner,
+    Settings, Severity, Status, StepState, Target, TlsMode, Unlock, connect,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -62,7 +62,7 @@ fn carry_out(arguments: &MigrateArgs, format: Format) -> Result<(), CliError> {
     }
     let plan = plan(arguments)?;
     match &arguments.verb {
-        Verb::Lint { strict } => lint(&plan, *strict, format),
+        Verb::Lint { strict, pending: false } => lint(arguments, &plan, *strict, format),
         Verb::Validate { roundtrip: false } => validate(&plan, format),
         verb => {
             let config = Config::load(arguments.config.as_deref(), &Environment::of_process()?)?;
@@ -90,11 +90,25 @@ fn plan(arguments: &MigrateArgs) -> Result<Plan, CliError> {
     Ok(taskmaster_migrations::load(folder).map_err(failed)?.of_project(&arguments.ledger))
 }
 
-fn lint(plan: &Plan, strict: bool, format: Format) -> Result<(), CliError> {
+fn lint(
+    arguments: &MigrateArgs,
+    plan: &Plan,
+    strict: bool,
+    format: Format,
+) -> Result<(), CliError> {
+    if arguments.dir.is_none() {
+        let line = "migrate lint looks at steps that can still be changed: name your folder with --dir, \
+            or ask with --pending for those that this database does not have yet";
+        return Err(CliError::usage(line));
+    }
     let complaints =
         plan.steps().iter().map(taskmaster_migrations::lint).collect::<Result<Vec<_>, _>>();
-    let complaints: Vec<_> = complaints.map_err(failed)?.into_iter().flatten().collect();
-    format.complaints(&complaints);
+    judge(&complaints.map_err(failed)?.concat(), strict, format)
+}
+
+/// Shows what the linter found, and what follows from that.
+fn judge(complaints: &[Complaint], strict: bool, format: Format) -> Result<(), CliError> {
+    format.complaints(complaints);
     let least = if strict { Gravity::Advice } else { Gravity::Danger };
     match complaints.iter().filter(|complaint| complaint.rule.gravity >= least).count() {
         0 => Ok(()),
@@ -239,6 +253,9 @@ async fn look(runner: &mut Runner, verb: &Verb, format: Format) -> Result<(), Cl
             };
             format.plan(&steps.map_err(failed)?);
         }
+        Verb::Lint { strict, .. } => {
+            judge(&runner.lint_pending().await.map_err(failed)?, *strict, format)?;
+        }
         Verb::Verify => {
             told(format, runner.verify().await.map_err(failed)?.len(), "hold what they promise")
         }
@@ -277,7 +294,17 @@ async fn look(runner: &mut Runner, verb: &Verb, format: Format) -> Result<(), Cl
                 return Err(CliError::with_exit_code(line, BEHIND_EXIT_CODE));
             }
         }
-        _ => {}
+        // These have gone another way before.
+        Verb::New { .. }
+        | Verb::Validate { .. }
+        | Verb::Up { .. }
+        | Verb::Down { .. }
+        | Verb::Redo { .. }
+        | Verb::Resume { .. }
+        | Verb::Baseline { .. }
+        | Verb::Repair { .. }
+        | Verb::Backup { .. }
+        | Verb::Restore { .. } => {}
     }
     Ok(())
 }

@@ -276,6 +276,18 @@ async fn dangers_are_named_and_a_lock_that_is_left_behind_is_freed() {
         "{said:?}"
     );
 
+    // Of the database nothing but a large table is in danger.
+    desk.done(&["up", "--to", "1"]);
+    let pending = desk.run(&["lint", "--pending"]);
+    assert!(
+        pending.out.contains("changing-column-type") && !pending.out.contains("index-creation"),
+        "{pending:?}"
+    );
+    let fill = "INSERT INTO orders SELECT n, n FROM generate_series(1, 10000) AS n; ANALYZE orders";
+    desk.database.connect().await.batch_execute(fill).await.unwrap();
+    let pending = desk.run(&["lint", "--pending"]);
+    assert!(pending.out.contains("index-creation"), "{pending:?}");
+
     assert_eq!(desk.done(&["unlock"]), "nobody holds the lock\n");
     let holder = desk.database.connect().await;
     let key = i64::from_be_bytes(*b"taskmigr");

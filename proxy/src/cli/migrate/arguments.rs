@@ -84,6 +84,9 @@ pub(super) enum MigrateVerb {
         /// Exit with code 7 for mere advice, too
         #[arg(long)]
         strict: bool,
+        /// Only steps that the database does not have yet, and nothing about tables that are small there
+        #[arg(long)]
+        pending: bool,
     },
     /// Show what somebody else changed since the last run
     Drift {

@@ -82,7 +82,7 @@ impl Format {
     }
 
     pub(super) fn complaints(self, complaints: &[Complaint]) {
-        for Complaint { file, location, rule } in complaints {
+        for Complaint { file, location, rule, .. } in complaints {
             let word = gravity(rule.gravity);
             self.show(
                 || format!("{file}:{location}: {word}: {} ({})", rule.advice, rule.name),
