@@ -119,7 +119,8 @@ pub(crate) async fn take(
     let limit = settings.reply_timeout();
     // Rows that a policy hides would be missing: an error is better.
     let prepared = transaction.batch_execute(
-        "SET LOCAL row_security = off; CREATE SCHEMA IF NOT EXISTS taskmaster_backup; \
+        "SET LOCAL row_security = off; \
+         DO $$ BEGIN IF to_regnamespace('taskmaster_backup') IS NULL THEN CREATE SCHEMA taskmaster_backup; END IF; END $$; \
          COMMENT ON SCHEMA taskmaster_backup IS 'Copies of rows, by \"taskmaster migrate\": see \"migrate backup --list\"'",
     );
     reply(DOING, limit, prepared).await?;
@@ -150,8 +151,7 @@ async fn copy(
     settings: &Settings,
 ) -> Result<TableCopy, MigrateError> {
     let limit = settings.reply_timeout();
-    let key: Vec<String> =
-        reply(DOING, limit, transaction.query_one(KEY, &[&loss.sql()])).await?.get(0);
+    let key = key(transaction, &loss.sql(), settings).await?;
     let (holds, columns) = match &loss.what {
         // Without a key the columns alone could not be put back into their rows.
         Lost::Columns(lost) if !key.is_empty() => {
@@ -187,6 +187,22 @@ async fn copy(
     }
     (made.rows, made.checksum) = copied;
     Ok(made)
+}
+
+/// The columns of a table's primary key; none without one.
+///
+/// # Errors
+/// [`MigrateError::Server`] and [`MigrateError::NoAnswer`].
+///
+/// # Cancel safety
+/// Changes nothing, at any point.
+pub(crate) async fn key(
+    client: &impl GenericClient,
+    table: &str,
+    settings: &Settings,
+) -> Result<Vec<String>, MigrateError> {
+    let asked = reply(DOING, settings.reply_timeout(), client.query_one(KEY, &[&table])).await?;
+    Ok(asked.get(0))
 }
 
 /// Rows and the sum of their hashes.

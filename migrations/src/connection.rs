@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{AsyncMessage, Client, Socket};
+use tokio_postgres::{AsyncMessage, Client, NoTls, Socket};
 
 use crate::error::{describe, sqlstate};
 use crate::{Event, MigrateError, Target, pooler};
@@ -48,7 +48,13 @@ where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
 {
-    let connection = within(target.connect_timeout, open(target, tls)).await.map_err(|cause| {
+    let opened = if target.host.starts_with('/') {
+        // On a unix socket PostgreSQL has no TLS, and there is no name that a certificate could show.
+        within(target.connect_timeout, open(target, NoTls)).await
+    } else {
+        within(target.connect_timeout, open(target, tls)).await
+    };
+    let connection = opened.map_err(|cause| {
         let (cause, sqlstate) = cause.unwrap_or_else(|| (timed_out(target), None));
         MigrateError::Unreachable { target: target.to_string(), cause, sqlstate }
     })?;

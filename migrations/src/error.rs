@@ -204,7 +204,7 @@ pub enum MigrateError {
         what: String,
     },
     /// Somebody else has changed the database since the last run.
-    #[error("{} objects are not as the last migration left them: {}", objects.len(), some(objects))]
+    #[error("somebody else has changed the database since the last migration: {}", some(objects))]
     Drifted {
         /// One line for each object.
         objects: Vec<String>,

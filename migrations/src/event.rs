@@ -156,10 +156,9 @@ impl fmt::Display for Event {
                 write!(f, "{version} {name}: reverted in {} ms", duration.as_millis())
             }
             Self::Drift { objects } => {
-                let count = objects.len();
                 write!(
                     f,
-                    "drift: {count} objects are not as the last migration left them: {}",
+                    "drift: somebody else has changed this since the last migration: {}",
                     objects.join("; ")
                 )
             }

@@ -133,6 +133,33 @@ impl Runner {
         Ok(repaired)
     }
 
+    /// Takes what somebody else changed since the last run as it is, and says why in the history. Gives
+    /// how many objects that were.
+    ///
+    /// # Errors
+    /// [`MigrateError::Server`] and [`MigrateError::NoAnswer`]: then nothing was written.
+    ///
+    /// # Cancel safety
+    /// Part of a transaction.
+    pub async fn accept_drift(&mut self, reason: &str) -> Result<usize, MigrateError> {
+        let Self { connection, plan, settings } = self;
+        let transaction = begin(&mut connection.client, settings, "pg_catalog").await?;
+        history::ensure(&transaction, settings).await?;
+        let before = history::standing(&transaction, settings).await?.unwrap_or_default();
+        let catalog = Catalog::read(&transaction, settings).await?;
+        let differences = before.differences(&catalog);
+        if !differences.is_empty() {
+            let entry = Entry {
+                reason: Some(reason),
+                fingerprint: Some(catalog.fingerprint()),
+                ..Entry::new(&plan.ledger().schema, Action::Drift)
+            };
+            history::record(&transaction, &entry, &differences, settings).await?;
+        }
+        reply("committing", settings.reply_timeout(), transaction.commit()).await?;
+        Ok(differences.len())
+    }
+
     /// Copies tables into the schema `taskmaster_backup` and compares the copies.
     ///
     /// # Errors

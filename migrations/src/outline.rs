@@ -29,8 +29,7 @@ const SIZES: &str = "
                 ELSE pg_table_size(c.oid) END,
            (SELECT format('%I.%I', n.nspname, t.relname) FROM pg_index AS i JOIN pg_class AS t ON t.oid = i.indrelid
               JOIN pg_namespace AS n ON n.oid = t.relnamespace WHERE i.indexrelid = c.oid)
-      FROM unnest($1::text[]) AS name JOIN pg_class AS c ON c.oid = to_regclass(name)
-     WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I', 'f')";
+      FROM unnest($1::text[]) AS name JOIN pg_class AS c ON c.oid = to_regclass(name)";
 
 /// A step that would run.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,12 +1,13 @@
 //! The proof that each step goes up, down and up again: in a database of its own, with rows in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use tokio_postgres::Socket;
 use tokio_postgres::tls::MakeTlsConnect;
 
 use crate::apply::begin;
-use crate::backup::list;
+use crate::backup::{self, list};
 use crate::catalog::Catalog;
 use crate::ledger::quoted;
 use crate::reply::reply;
@@ -88,7 +89,8 @@ struct Proof<'a> {
     made_up: BTreeSet<String>,
 }
 
-/// A table, its columns, and the table that keeps its rows' texts from before a step.
+/// A table, its columns, and the copy of its rows.
+#[derive(Debug, Clone)]
 struct Held {
     table: String,
     columns: Vec<String>,
@@ -115,10 +117,11 @@ impl<'a> Proof<'a> {
                 continue;
             }
             let first = self.catalog().await?;
+            let columns_up = self.columns().await?;
             self.seed().await?;
             // With rows in what the step made: whether its way down stands that is the question.
             self.runner.down(DownTo::Previous, observe).await?;
-            self.compare_rows(version, &held).await?;
+            self.compare_rows(version, &held, &columns_up).await?;
             self.up_with_rows(version, observe).await?;
             let differences = first.differences(&self.catalog().await?);
             if !differences.is_empty() {
@@ -179,50 +182,63 @@ impl<'a> Proof<'a> {
         Ok(())
     }
 
-    /// Keeps what the tables hold: the texts of their rows.
+    /// Keeps what the tables hold.
     async fn hold(&mut self) -> Result<Vec<Held>, MigrateError> {
         let Runner { connection, settings, .. } = &mut self.runner;
         let limit = settings.reply_timeout();
         let transaction = begin(&mut connection.client, settings, "pg_catalog").await?;
         let rows = reply(DOING, limit, transaction.query(TABLES, &[])).await?;
-        let mut sql =
-            "DROP SCHEMA IF EXISTS taskmaster_backup CASCADE; CREATE SCHEMA taskmaster_backup;"
-                .to_owned();
+        let mut sql = "SET LOCAL client_min_messages = warning; DROP SCHEMA IF EXISTS taskmaster_backup CASCADE; \
+                       CREATE SCHEMA taskmaster_backup;"
+            .to_owned();
         let mut held = Vec::new();
         for (number, row) in rows.iter().enumerate() {
-            let one = Held {
-                table: row.get(0),
-                columns: row.get(1),
-                copy: format!("taskmaster_backup.held_{number}"),
-            };
-            let Held { table, columns, copy } = &one;
-            sql.push_str(&format!(
-                "CREATE TABLE {copy} AS SELECT ROW({})::text AS row FROM {table};",
-                list(columns)
-            ));
-            held.push(one);
+            let (table, columns): (String, Vec<String>) = (row.get(0), row.get(1));
+            let copy = format!("taskmaster_backup.held_{number}");
+            let _ = write!(sql, "CREATE TABLE {copy} AS SELECT {} FROM {table};", list(&columns));
+            held.push(Held { table, columns, copy });
         }
         reply(DOING, limit, transaction.batch_execute(&sql)).await?;
         reply(DOING, limit, transaction.commit()).await?;
         Ok(held)
     }
 
-    /// Rows that were there before the step are there after its way down. Others may have come.
-    async fn compare_rows(&mut self, version: Version, held: &[Held]) -> Result<(), MigrateError> {
+    /// The columns of the tables, by the tables' names.
+    async fn columns(&mut self) -> Result<BTreeMap<String, Vec<String>>, MigrateError> {
         let Runner { connection, settings, .. } = &mut self.runner;
         let transaction = begin(&mut connection.client, settings, "pg_catalog").await?;
-        for Held { table, columns, copy } in held {
-            let sql = format!(
-                "SELECT count(*), (SELECT count(*) FROM {copy}) FROM \
-                 (SELECT row FROM {copy} EXCEPT ALL SELECT ROW({})::text FROM {table}) AS missing",
-                list(columns)
-            );
-            let row =
-                reply(DOING, settings.reply_timeout(), transaction.query_one(&sql, &[])).await?;
-            let (missing, rows): (i64, i64) = (row.get(0), row.get(1));
+        let rows = reply(DOING, settings.reply_timeout(), transaction.query(TABLES, &[])).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// Rows that were there before the step are there after its way down, and where they held a value
+    /// they hold one. What a column held that the way up dropped or made anew, it holds again.
+    async fn compare_rows(
+        &mut self,
+        version: Version,
+        held: &[Held],
+        columns_up: &BTreeMap<String, Vec<String>>,
+    ) -> Result<(), MigrateError> {
+        let columns_now = self.columns().await?;
+        let Runner { connection, settings, .. } = &mut self.runner;
+        let transaction = begin(&mut connection.client, settings, "pg_catalog").await?;
+        for one in held {
+            let Some(now) = columns_now.get(&one.table) else { continue };
+            let key = backup::key(&transaction, &one.table, settings).await?;
+            let up = columns_up.get(&one.table);
+            let there = one.columns.iter().filter(|column| now.contains(column)).cloned();
+            let (kept, again): (Vec<String>, Vec<String>) =
+                there.partition(|column| up.is_some_and(|up| up.contains(column)));
+            let mut missing = 0;
+            for sql in [one.vanished(&key, &kept), one.other(&again)].into_iter().flatten() {
+                let row = reply(DOING, settings.reply_timeout(), transaction.query_one(&sql, &[]))
+                    .await?;
+                missing += row.get::<_, i64>(0);
+            }
             if missing > 0 {
                 let what = format!(
-                    "up and down again, {missing} of the {rows} rows of {table} are not what they were"
+                    "up and down again, {missing} rows of {} are not what they were",
+                    one.table
                 );
                 return Err(MigrateError::NotRepeatable { version, what });
             }
@@ -243,5 +259,36 @@ impl<'a> Proof<'a> {
             filled += usize::from(row.get::<_, bool>(0));
         }
         Ok(filled)
+    }
+}
+
+impl Held {
+    /// Asks how many rows are gone, or hold nothing where they held something.
+    fn vanished(&self, key: &[String], columns: &[String]) -> Option<String> {
+        if key.is_empty() || key.iter().any(|column| !columns.contains(column)) {
+            return None;
+        }
+        let same = key.iter().map(|column| format!("t.{0} = b.{0}", quoted(column)));
+        let gone = columns
+            .iter()
+            .map(|column| format!("(b.{0} IS NOT NULL AND t.{0} IS NULL)", quoted(column)));
+        Some(format!(
+            "SELECT count(*) FROM {} AS b LEFT JOIN {} AS t ON {} WHERE {}",
+            self.copy,
+            self.table,
+            same.collect::<Vec<_>>().join(" AND "),
+            gone.collect::<Vec<_>>().join(" OR ")
+        ))
+    }
+
+    /// Asks how many rows are not as they were in these columns.
+    fn other(&self, columns: &[String]) -> Option<String> {
+        let list = list(columns);
+        (!columns.is_empty()).then(|| {
+            format!(
+                "SELECT count(*) FROM (SELECT ROW({list})::text FROM {} EXCEPT ALL SELECT ROW({list})::text FROM {}) AS other",
+                self.copy, self.table
+            )
+        })
     }
 }

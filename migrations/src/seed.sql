@@ -11,6 +11,7 @@ DECLARE
     literal text;
     value text;
     empty boolean;
+    all_columns boolean;
     n int;
 BEGIN
     FOR round IN 1..4 LOOP
@@ -24,7 +25,9 @@ BEGIN
         LOOP
             EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', t.name) INTO empty;
             CONTINUE WHEN NOT empty;
-            FOR n IN 1..3 LOOP
+            -- With every column first; where that is refused, with those that must be given.
+            FOR n, all_columns IN SELECT i, whole FROM generate_series(1, 3) AS i, unnest(ARRAY[true, false]) AS whole ORDER BY whole DESC, i LOOP
+                CONTINUE WHEN NOT all_columns AND NOT empty;
                 columns := NULL;
                 vals := NULL;
                 FOR c IN
@@ -38,11 +41,11 @@ BEGIN
                                     WHERE k.conrelid = t.oid AND k.contype = 'f' AND a.attnum = ANY (k.conkey)) AS refers,
                            (SELECT (regexp_match(pg_get_constraintdef(k.oid), '''([^'']+)'''))[1]
                               FROM pg_constraint AS k
-                             WHERE k.conrelid = t.oid AND k.contype = 'c' AND a.attnum = ANY (k.conkey)
+                             WHERE k.conrelid = t.oid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum]
                                AND pg_get_constraintdef(k.oid) ~ '= (ANY|''|\(\(?ARRAY)' LIMIT 1) AS allowed
                       FROM pg_attribute AS a JOIN pg_type AS y ON y.oid = a.atttypid
                      WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-                       AND NOT a.atthasdef AND a.attidentity = ''
+                       AND NOT a.atthasdef AND a.attidentity = '' AND (all_columns OR a.attnotnull)
                 LOOP
                     literal := CASE
                         WHEN c.allowed IS NOT NULL THEN c.allowed
@@ -70,11 +73,12 @@ BEGIN
                     ELSE
                         EXECUTE format('INSERT INTO %s (%s) VALUES (%s)', t.name, columns, vals);
                     END IF;
-                    IF n = 1 THEN
+                    IF empty THEN
                         RAISE NOTICE 'made rows for table %', t.name;
                     END IF;
+                    empty := false;
                 EXCEPTION WHEN OTHERS THEN
-                    IF round = 4 AND n = 1 THEN
+                    IF round = 4 AND n = 1 AND NOT all_columns THEN
                         RAISE NOTICE 'no row for table %: %', t.name, SQLERRM;
                     END IF;
                 END;

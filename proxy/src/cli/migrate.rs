@@ -16,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub(super) use self::arguments::MigrateArgs;
 use self::arguments::{Bounds, MigrateVerb as Verb};
-use self::output::Format;
+use self::output::{Format, count_of};
 use super::{CliError, runtime};
 use crate::config::{Config, DEFAULT_DATABASE, DEFAULT_USER, Environment};
 use crate::net::tls::{ServerTls, SslMode};
@@ -40,10 +40,7 @@ pub(super) fn run(arguments: &MigrateArgs) -> Result<(), CliError> {
     if let (Err(error), Format::Json) = (&outcome, format)
         && error.exit_code() < BEHIND_EXIT_CODE
     {
-        println!(
-            "{}",
-            json!({ "event": "error", "text": error.to_string(), "exit_code": error.exit_code() })
-        );
+        format.show(String::new, || json!({ "event": "error", "text": error.to_string(), "exit_code": error.exit_code() }));
     }
     outcome
 }
@@ -126,7 +123,7 @@ fn validate(plan: &Plan, format: Format) -> Result<(), CliError> {
     plan.validate().map_err(failed)?;
     let count = plan.steps().len();
     format.show(
-        || format!("{count} steps can be read and fit each other"),
+        || format!("steps: all {count} can be read and fit each other"),
         || json!({ "event": "valid", "steps": count }),
     );
     Ok(())
@@ -145,7 +142,7 @@ async fn with_server(
     if let Verb::Validate { .. } = verb {
         validate(&plan, format)?;
         let progress = Progress::new(format);
-        let mut observe = |event: &Event| progress.heard(event);
+        let mut observe = |event: &Event| progress.heard_of_proof(event);
         let proving = taskmaster_migrations::prove(&target, connector, &plan, &mut observe);
         format.proven(&progress.watch(proving).await.map_err(failed)?);
         return Ok(());
@@ -259,17 +256,7 @@ async fn look(runner: &mut Runner, verb: &Verb, format: Format) -> Result<(), Cl
         Verb::Verify => {
             told(format, runner.verify().await.map_err(failed)?.len(), "hold what they promise")
         }
-        Verb::Drift { check } => {
-            let differences = runner.drift().await.map_err(failed)?;
-            format.drift(&differences);
-            if *check && !differences.is_empty() {
-                let line = format!(
-                    "{} objects are not as the last migration left them: put them back, or run up to take them as they are",
-                    differences.len()
-                );
-                return Err(CliError::with_exit_code(line, BEHIND_EXIT_CODE));
-            }
-        }
+        Verb::Drift { check, accept } => drift(runner, *check, accept.as_deref(), format).await?,
         Verb::History => format.history(&runner.history().await.map_err(failed)?),
         Verb::Fingerprint => format.fingerprint(&runner.fingerprint().await.map_err(failed)?),
         Verb::Unlock { now } => {
@@ -309,6 +296,32 @@ async fn look(runner: &mut Runner, verb: &Verb, format: Format) -> Result<(), Cl
     Ok(())
 }
 
+async fn drift(
+    runner: &mut Runner,
+    check: bool,
+    accept: Option<&str>,
+    format: Format,
+) -> Result<(), CliError> {
+    if let Some(reason) = accept {
+        let count = runner.accept_drift(reason).await.map_err(failed)?;
+        format.show(
+            || format!("{} taken over as found", count_of(count, "object")),
+            || json!({ "event": "accepted", "objects": count }),
+        );
+        return Ok(());
+    }
+    let differences = runner.drift().await.map_err(failed)?;
+    format.drift(&differences);
+    if check && !differences.is_empty() {
+        let line = format!(
+            "{} not as the last migration left: put that back, or take it as it is with --accept \"why\"",
+            count_of(differences.len(), "object")
+        );
+        return Err(CliError::with_exit_code(line, BEHIND_EXIT_CODE));
+    }
+    Ok(())
+}
+
 /// What a run said last, and when.
 struct Progress {
     format: Format,
@@ -322,8 +335,25 @@ impl Progress {
 
     fn heard(&self, event: &Event) {
         self.format.event(event);
+        self.remember(event);
+    }
+
+    fn remember(&self, event: &Event) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
             (Instant::now(), event.to_string());
+    }
+
+    /// The same while steps are proven: that they go up and down is what is to be expected.
+    fn heard_of_proof(&self, event: &Event) {
+        match event {
+            Event::Started { .. }
+            | Event::Finished { .. }
+            | Event::PartitionsMade { .. }
+            | Event::Notice { .. } => {
+                self.remember(event);
+            }
+            event => self.heard(event),
+        }
     }
 
     /// Waits for a run, and says that it is still at work where it does not itself.
@@ -351,8 +381,10 @@ impl Progress {
 }
 
 fn told(format: Format, count: usize, what: &str) {
-    let noun = if count == 1 { "step" } else { "steps" };
-    format.show(|| format!("{count} {noun} {what}"), || json!({ "event": "done", "steps": count }));
+    format.show(
+        || format!("{} {what}", count_of(count, "step")),
+        || json!({ "event": "done", "steps": count }),
+    );
 }
 
 fn settings(bounds: &Bounds) -> Settings {

@@ -13,14 +13,27 @@ use super::roles::{DATABASE, Entrance, SUPERUSER};
 /// # Errors
 /// The runner's own words.
 pub(super) async fn migrate(entrance: Entrance<'_>) -> Result<usize, EmbeddedError> {
+    let mut runner = runner(entrance).await?;
+    let report = runner.up(UpTo::Latest, &mut |_| {}).await.map_err(failed)?;
+    Ok(report.steps.len())
+}
+
+/// Tells the runner that what was granted since is ours.
+///
+/// # Errors
+/// The runner's own words.
+pub(super) async fn settle(entrance: Entrance<'_>) -> Result<(), EmbeddedError> {
+    let settled = runner(entrance).await?.accept_drift("granted by taskmaster up").await;
+    settled.map(|_objects| ()).map_err(failed)
+}
+
+async fn runner(entrance: Entrance<'_>) -> Result<Runner, EmbeddedError> {
     let host = entrance.socket_dir.to_string_lossy();
     let mut target = Target::new(host.as_ref(), entrance.port, SUPERUSER, DATABASE);
     target.password = Some(entrance.secrets.superuser.clone());
     target.tls = TlsMode::Disable;
     let connection = connect(&target, NoTls).await.map_err(failed)?;
-    let mut runner = Runner::new(connection);
-    let report = runner.up(UpTo::Latest, &mut |_| {}).await.map_err(failed)?;
-    Ok(report.steps.len())
+    Ok(Runner::new(connection))
 }
 
 fn failed(error: MigrateError) -> EmbeddedError {

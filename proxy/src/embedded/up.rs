@@ -77,7 +77,8 @@ async fn with_schema(
         let entrance = Entrance { socket_dir, port, secrets: &home.secrets };
         steps.wait("database", roles::ensure_database(entrance)).await?;
         steps.wait("migrations", schema::migrate(entrance)).await?;
-        roles::grant(entrance).await
+        roles::grant(entrance).await?;
+        schema::settle(entrance).await
     };
     unless_stopped(stops, prepared).await?;
     home.keep();

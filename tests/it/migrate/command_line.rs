@@ -101,13 +101,13 @@ async fn a_step_is_made_planned_applied_verified_reverted_and_restored() {
         "0003_add_index.down.sql",
         "-- taskmaster: transaction = false\nDROP INDEX CONCURRENTLY orders_note;\n",
     );
-    assert_eq!(desk.done(&["validate"]), "3 steps can be read and fit each other\n");
+    assert_eq!(desk.done(&["validate"]), "steps: all 3 can be read and fit each other\n");
     assert_eq!(desk.done(&["lint"]), "");
 
     let plan = desk.done(&["plan"]);
     assert!(plan.contains("0002_amount.up.sql:1  ALTER TABLE orders ADD COLUMN amount"), "{plan}");
     assert!(
-        plan.contains("ACCESS EXCLUSIVE       public.orders: changes the catalog (new)"),
+        plan.contains("ACCESS EXCLUSIVE       public.orders: changes the catalog (not there yet)"),
         "{plan}"
     );
     assert!(desk.done(&["up", "--to", "2"]).ends_with(
@@ -222,13 +222,13 @@ async fn what_others_did_is_shown_and_fails_the_check() {
     assert_eq!(said.code, 6, "{said:?}");
     assert_eq!(said.out, "~ column public.orders.note\n    - text not null\n    + text\n");
     assert!(desk.done(&["fingerprint"]).contains("the last migration left"));
-    assert!(
-        desk.done(&["doctor"])
-            .contains("warning: 1 objects are not as the last migration left them")
-    );
+    assert!(desk.done(&["doctor"]).contains("warning: somebody else has changed the database"));
     assert!(desk.refused(&["up", "--no-drift"], 4).contains("~ column public.orders.note"));
-    assert!(desk.done(&["up"]).contains("drift: 1 objects"));
+    assert!(desk.done(&["up"]).contains("drift: somebody else has changed this since the last migration: ~ column public.orders.note"));
     assert_eq!(desk.run(&["drift", "--check"]).code, 0);
+    desk.database.connect().await.batch_execute("DROP TABLE orders").await.unwrap();
+    assert_eq!(desk.done(&["drift", "--accept", "moved away"]), "6 objects taken over as found\n");
+    assert!(desk.done(&["history"]).ends_with(": moved away\n"));
 }
 
 #[tokio::test]
@@ -300,4 +300,23 @@ async fn dangers_are_named_and_a_lock_that_is_left_behind_is_freed() {
         desk.refused(&["up", "--ledger", "taskmaster"], 2)
             .contains("cannot be used multiple times")
     );
+}
+
+#[tokio::test]
+async fn a_server_is_reached_over_its_unix_socket_too() {
+    let desk = Desk::new(FILES).await;
+    let cluster = desk.database.cluster();
+    let mut config = ProxyConfig::new(cluster);
+    config.set("server.dbname", desk.database.name.as_str());
+    config.set("server.host", cluster.socket_dir.to_str().unwrap());
+    config.set("server.ssl_mode", "prefer");
+    let file = config.write();
+    let mut command = proxy::taskmaster(&config.dir);
+    command
+        .args(["migrate", "up", "--ledger", LEDGER, "--dir"])
+        .arg(desk.folder.path())
+        .arg("--config")
+        .arg(file);
+    let said = Said::of(command.output().unwrap());
+    assert_eq!(said.code, 0, "{said:?}");
 }

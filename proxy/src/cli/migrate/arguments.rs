@@ -93,6 +93,9 @@ pub(super) enum MigrateVerb {
         /// Exit with code 6 when there is any
         #[arg(long)]
         check: bool,
+        /// Take it as it is, and say why
+        #[arg(long, value_name = "REASON", conflicts_with = "check")]
+        accept: Option<String>,
     },
     /// Record steps as applied without running them
     Baseline {

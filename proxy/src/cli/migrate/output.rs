@@ -2,6 +2,8 @@
 //!
 //! Must not know how anything is found out.
 
+use std::io::Write;
+
 use serde_json::{Value, json};
 use taskmaster_migrations::{
     BackupRecord, Complaint, Difference, Event, Finding, Fingerprint, Gravity, HistoryEvent,
@@ -19,8 +21,8 @@ impl Format {
     /// Shows one thing.
     pub(super) fn show(self, line: impl FnOnce() -> String, value: impl FnOnce() -> Value) {
         match self {
-            Self::Lines => println!("{}", line()),
-            Self::Json => println!("{}", value()),
+            Self::Lines => say(line()),
+            Self::Json => say(value()),
         }
     }
 
@@ -39,42 +41,41 @@ impl Format {
             report.steps.iter().map(step).collect()
         };
         let count = report.steps.len();
-        let noun = if count == 1 { "step" } else { "steps" };
         self.show(
-            || format!("{count} {noun} {verb}"),
+            || format!("{} {verb}", count_of(count, "step")),
             || json!({ "event": "done", "steps": steps(), "partitions_made": report.partitions_made }),
         );
     }
 
     pub(super) fn status(self, status: &Status) {
         if self == Self::Json {
-            return println!("{}", status_json(status));
+            return say(status_json(status));
         }
-        status.steps.iter().for_each(|step| println!("{}", status_line(step)));
+        status.steps.iter().for_each(|step| say(status_line(step)));
         if let Some(extension) = status.extension.as_ref().filter(|extension| extension.is_due()) {
             let files = extension.available.as_deref().unwrap_or("gone");
-            println!(
+            say(format!(
                 "extension taskmaster: {} installed, the server's files: {files}",
                 extension.installed
-            );
+            ));
         }
     }
 
     pub(super) fn plan(self, steps: &[PlannedStep]) {
         if self == Self::Json {
-            return steps.iter().for_each(|step| println!("{}", plan_json(step)));
+            return steps.iter().for_each(|step| say(plan_json(step)));
         }
         if steps.is_empty() {
-            println!("nothing to do");
+            say("nothing to do");
         }
         for step in steps {
-            println!("{} {}: {}", step.version, step.name, step.direction);
+            say(format!("{} {}: {}", step.version, step.name, step.direction));
             for statement in &step.statements {
-                println!("  {}:{}  {}", statement.file, statement.line, statement.text);
+                say(format!("  {}:{}  {}", statement.file, statement.line, statement.text));
                 match &statement.touches {
-                    Touches::Unknown => println!("      what its code locks is not known"),
+                    Touches::Unknown => say("      what its code locks is not known"),
                     Touches::These(touches) => {
-                        touches.iter().for_each(|touch| println!("      {}", touch_line(touch)))
+                        touches.iter().for_each(|touch| say(format!("      {}", touch_line(touch))))
                     }
                 }
             }
@@ -106,7 +107,7 @@ impl Format {
             );
         }
         if differences.is_empty() && self == Self::Lines {
-            println!("everything is as the last migration left it");
+            say("everything is as the last migration left it");
         }
     }
 
@@ -120,9 +121,10 @@ impl Format {
                 || {
                     let took = event.duration_ms.map(|took| format!(" in {took} ms")).unwrap_or_default();
                     let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-                    let (version, description) = (or_none(version), or_none(description));
-                    let what = [version, description].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-                    format!("{id:>5}  {occurred_at}  {action:<9} {ledger} {what}{took}, {} objects, by {}{why}", event.objects, event.actor)
+                    let objects = count_of(usize::try_from(event.objects).unwrap_or_default(), "object");
+                    let what = [ledger.clone(), or_none(version), or_none(description)];
+                    let what = what.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+                    format!("{id:>5}  {occurred_at}  {action:<9} {what}{took}, {objects}, by {}{why}", event.actor)
                 },
                 || json!({ "id": id, "occurred_at": occurred_at, "ledger": ledger, "action": action, "version": version,
                            "description": description, "reason": reason, "duration_ms": event.duration_ms,
@@ -183,7 +185,7 @@ impl Format {
             );
         }
         if findings.is_empty() && self == Self::Lines {
-            println!("nothing is in the way");
+            say("nothing is in the way");
         }
     }
 
@@ -194,9 +196,9 @@ impl Format {
         self.show(
             || {
                 let mut text = format!(
-                    "{} steps went up, down and up again; {} tables held rows meanwhile",
-                    proven.steps.len(),
-                    proven.tables_with_rows
+                    "{} went up, down and up again; {} held rows meanwhile",
+                    count_of(proven.steps.len(), "step"),
+                    count_of(proven.tables_with_rows, "table")
                 );
                 for version in &proven.irreversible {
                     text.push_str(&format!("\n{version} says that it cannot go down, and went up only"));
@@ -208,6 +210,16 @@ impl Format {
                        "tables_with_rows": proven.tables_with_rows, "without_rows": proven.without_rows }),
         );
     }
+}
+
+/// Prints a line. A reader that went away is no reason to stop what is at work.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// `1 step`, `2 steps`.
+pub(super) fn count_of(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn gravity(gravity: Gravity) -> &'static str {
@@ -241,16 +253,17 @@ fn status_json(status: &Status) -> Value {
 }
 
 fn touch_line(touch: &Touch) -> String {
-    let size = touch.size.map_or_else(
-        || "new".to_owned(),
-        |size| {
+    let size = match touch.size {
+        None => " (not there yet)".to_owned(),
+        Some(size) if size.bytes == 0 && size.rows.is_none() => String::new(),
+        Some(size) => {
             let rows = size
                 .rows
                 .map_or("an unknown number of rows".to_owned(), |rows| format!("{rows:.0} rows"));
-            format!("{rows}, {} kB", size.bytes / 1024)
-        },
-    );
-    format!("{:<22} {}: {} ({size})", touch.lock.to_string(), touch.relation, touch.work.words())
+            format!(" ({rows}, {} kB)", size.bytes / 1024)
+        }
+    };
+    format!("{:<22} {}: {}{size}", touch.lock.to_string(), touch.relation, touch.work.words())
 }
 
 fn plan_json(step: &PlannedStep) -> Value {
