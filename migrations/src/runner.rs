@@ -212,7 +212,11 @@ impl Runner {
         let changes = self.pending_changes(&applied, to).await?;
         let Start { unfinished, mut catalog, .. } = self.start(observe).await?;
         match &unfinished {
-            Some(progress) if progress.direction == Direction::Down => {
+            // On its way down, or up by a file that is gone or beyond what was asked for.
+            Some(progress)
+                if progress.direction == Direction::Down
+                    || !changes.iter().any(|change| change.version == progress.version) =>
+            {
                 return Err(self.stopped(progress));
             }
             _ => self.update_extension(&mut catalog, observe).await?,

@@ -95,11 +95,17 @@ async fn a_step_that_stopped_goes_back_to_where_it_began() {
     database.connect().await.batch_execute(twice).await.unwrap();
     up(&mut runner).await.0.unwrap_err();
     assert_ne!(runner.fingerprint().await.unwrap().present, before);
+    // Not even the files are needed.
+    fs::remove_file(folder.path().join(INDEXES.0)).unwrap();
+    fs::remove_file(folder.path().join(NO_INDEXES.0)).unwrap();
+    let mut runner = folder.runner(&database).await;
+    let error = up(&mut runner).await.0.unwrap_err();
+    assert!(matches!(error, MigrateError::Unfinished { done: 2, .. }), "{error}");
     let report = runner.down(DownTo::Previous, &mut |_| ()).await.unwrap();
     assert_eq!(report.steps.len(), 1);
     assert_eq!(runner.fingerprint().await.unwrap().present, before);
     assert_eq!(value(&database, RECORDED).await, "0001");
-    assert_eq!(runner.status().await.unwrap().steps[1].state, StepState::Pending);
+    assert_eq!(runner.status().await.unwrap().steps.len(), 1);
 }
 
 #[tokio::test]
