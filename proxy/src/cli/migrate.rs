@@ -253,9 +253,11 @@ async fn look(runner: &mut Runner, verb: &Verb, format: Format) -> Result<(), Cl
         Verb::Lint { strict, .. } => {
             judge(&runner.lint_pending().await.map_err(failed)?, *strict, format)?;
         }
-        Verb::Verify => {
-            told(format, runner.verify().await.map_err(failed)?.len(), "hold what they promise")
-        }
+        Verb::Verify => told(
+            format,
+            runner.verify().await.map_err(failed)?.len(),
+            "checked, without a complaint",
+        ),
         Verb::Drift { check, accept } => drift(runner, *check, accept.as_deref(), format).await?,
         Verb::History => format.history(&runner.history().await.map_err(failed)?),
         Verb::Fingerprint => format.fingerprint(&runner.fingerprint().await.map_err(failed)?),

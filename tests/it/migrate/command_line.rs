@@ -122,7 +122,7 @@ async fn a_step_is_made_planned_applied_verified_reverted_and_restored() {
         "{plan}"
     );
     desk.done(&["up"]);
-    assert_eq!(desk.done(&["verify"]), "1 step hold what they promise\n");
+    assert_eq!(desk.done(&["verify"]), "1 step checked, without a complaint\n");
 
     let down = desk.done(&["down", "--to", "1"]);
     assert!(down.contains("0002: public.orders loses amount: 500 rows, "), "{down}");
@@ -319,4 +319,45 @@ async fn a_server_is_reached_over_its_unix_socket_too() {
         .arg(file);
     let said = Said::of(command.output().unwrap());
     assert_eq!(said.code, 0, "{said:?}");
+}
+
+#[tokio::test]
+async fn a_step_that_stopped_is_told_resumed_and_proven() {
+    let desk = Desk::new(FILES).await;
+    desk.folder.write(
+        "0003_unique.up.sql",
+        "-- taskmaster: transaction = false\nCREATE UNIQUE INDEX CONCURRENTLY orders_note ON orders (note);\n",
+    );
+    desk.folder.write("0003_unique.down.sql", "DROP INDEX orders_note;\n");
+    desk.done(&["up", "--to", "2"]);
+    assert_eq!(desk.done(&["resume"]), "0 steps finished\n");
+    let client = desk.database.connect().await;
+    client.batch_execute("INSERT INTO orders VALUES (1, 'same'), (2, 'same')").await.unwrap();
+    let error = desk.refused(&["up"], 1);
+    assert!(error.contains("0003_unique.up.sql:2:1: could not create unique index"), "{error}");
+    assert!(desk.done(&["status"]).contains("0003  unfinished"));
+    let doctor = desk.run(&["doctor"]);
+    assert_eq!(doctor.code, 6, "{doctor:?}");
+    assert!(
+        doctor.out.contains("problem: step 0003 stopped on its way up after statement 0"),
+        "{doctor:?}"
+    );
+    assert!(desk.refused(&["resume"], 1).contains("SQLSTATE 23505"));
+    client.batch_execute("DELETE FROM orders WHERE id = 2").await.unwrap();
+    assert!(desk.done(&["resume"]).contains("1 step finished"));
+    assert_eq!(desk.run(&["doctor"]).code, 0);
+
+    let proof = desk.done(&["validate", "--roundtrip"]);
+    assert!(
+        proof.contains("3 steps went up, down and up again; 1 table held rows meanwhile"),
+        "{proof}"
+    );
+    client.batch_execute("DROP TABLE orders").await.unwrap();
+    let error = desk.refused(&["verify"], 1);
+    assert!(
+        error.contains(
+            "0001_orders.verify.sql:1: the step does not hold what it promises: orders is missing"
+        ),
+        "{error}"
+    );
 }
