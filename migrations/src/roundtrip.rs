@@ -9,7 +9,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use crate::apply::begin;
 use crate::backup::{self, list};
 use crate::catalog::Catalog;
-use crate::ledger::quoted;
+use crate::ledger::{Ledger, Maker, quoted};
 use crate::reply::reply;
 use crate::{
     Backup, Connection, DownTo, Event, MigrateError, Plan, Runner, Settings, Target, UpTo, Version,
@@ -44,7 +44,8 @@ pub struct Proven {
     pub without_rows: Vec<String>,
 }
 
-/// Makes a shadow database on the target's server, and in it takes each step up, down and up again,
+/// Makes a shadow database on the target's server, with the product's steps if the target has them and
+/// the plan is a project's, and in it takes each step up, down and up again,
 /// with rows in the tables. It is dropped at the end, whatever came of it.
 ///
 /// # Errors
@@ -71,8 +72,16 @@ where
     let make = format!("CREATE DATABASE {} TEMPLATE template0", quoted(&name));
     reply(DOING, settings.reply_timeout(), home.client.batch_execute(&make)).await?;
     let shadow = Target { dbname: name.clone(), ..target.clone() };
+    let beside_product = plan.ledger().maker == Maker::Runner
+        && Ledger::product().exists(&home.client, &settings).await?;
     let outcome = async {
-        let connection = connect(&shadow, tls).await?;
+        let mut connection = connect(&shadow, tls).await?;
+        if beside_product {
+            // Steps of a project may build on the product's, where the database has these.
+            let mut product = Runner::new(connection);
+            product.up(UpTo::Latest, observe).await?;
+            connection = product.connection;
+        }
         Proof::new(connection, plan, &settings).run(observe).await
     }
     .await;

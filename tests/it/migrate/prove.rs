@@ -7,6 +7,7 @@ use harness::{Cluster, Database};
 use taskmaster_migrations::{MigrateError, Plan, Proven, Step, prove};
 use tokio_postgres::NoTls;
 
+use super::folder::{Folder, LEDGER};
 use super::support::{plan_of, step, target, value};
 
 async fn proven(database: &Database<'_>, plan: &Plan) -> Result<Proven, MigrateError> {
@@ -32,6 +33,22 @@ async fn every_step_of_the_product_goes_up_down_and_up_again() {
         "{} tables had rows: {reasons:#?}",
         proven.tables_with_rows
     );
+}
+
+#[tokio::test]
+async fn a_projects_steps_are_proven_beside_the_products() {
+    let cluster = Cluster::shared().await;
+    let database = cluster.database().await;
+    let folder = Folder::new(&[
+        (
+            "0001_notes.up.sql",
+            "-- taskmaster: requires = [\"taskmaster:0002\"]\n\
+             CREATE TABLE notes (task_id uuid NOT NULL REFERENCES taskmaster.tasks, note text);",
+        ),
+        ("0001_notes.down.sql", "DROP TABLE notes;"),
+    ]);
+    let plan = taskmaster_migrations::load(folder.path()).unwrap().of_project(LEDGER);
+    assert_eq!(proven(&database, &plan).await.unwrap().steps.len(), 1);
 }
 
 async fn refused(second: Step, third: Step) -> String {
