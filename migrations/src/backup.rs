@@ -138,7 +138,7 @@ pub(crate) async fn take(
     for (number, loss) in (1..).zip(losses) {
         copies.push(copy(transaction, format!("b{id}_{number}"), loss, settings).await?);
     }
-    let tables = serde_json::to_string(&copies).unwrap_or_default();
+    let tables = serde_json::to_string(&copies).map_err(|error| bad_manifest(id, &error))?;
     reply(DOING, limit, transaction.execute(COMPLETE, &[&id, &tables])).await?;
     reply(DOING, limit, transaction.batch_execute("SET LOCAL row_security = on")).await?;
     Ok(copies.into_iter().map(|copy| Event::BackedUp { backup: id, copy }).collect())
@@ -229,7 +229,7 @@ pub(crate) async fn count(
 /// The backups that are there, the first one first.
 ///
 /// # Errors
-/// As [`count`].
+/// [`MigrateError::BadManifest`]; and as [`count`].
 ///
 /// # Cancel safety
 /// Changes nothing, at any point.
@@ -242,7 +242,7 @@ pub(crate) async fn list_all(
     }
     let rows =
         reply("listing the backups", settings.reply_timeout(), client.query(LIST, &[])).await?;
-    Ok(rows.iter().map(of_row).collect())
+    rows.iter().map(of_row).collect()
 }
 
 /// Drops a backup's copies and its record.
@@ -269,13 +269,18 @@ pub(crate) fn list(columns: &[String]) -> String {
     columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
 }
 
-fn of_row(row: &Row) -> BackupRecord {
-    BackupRecord {
-        id: row.get(0),
+fn of_row(row: &Row) -> Result<BackupRecord, MigrateError> {
+    let id = row.get(0);
+    Ok(BackupRecord {
+        id,
         taken_at: row.get(1),
         ledger: row.get(2),
         version: row.get(3),
         direction: row.get(4),
-        tables: serde_json::from_str(row.get(5)).unwrap_or_default(),
-    }
+        tables: serde_json::from_str(row.get(5)).map_err(|error| bad_manifest(id, &error))?,
+    })
+}
+
+fn bad_manifest(id: i64, error: &serde_json::Error) -> MigrateError {
+    MigrateError::BadManifest { id, reason: error.to_string() }
 }

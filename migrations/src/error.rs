@@ -223,6 +223,14 @@ pub enum MigrateError {
         /// What is in the way.
         reason: String,
     },
+    /// What a backup says of its tables cannot be read, or not be written.
+    #[error("backup {id}: its list of tables is not what taskmaster {} writes: {reason}", env!("CARGO_PKG_VERSION"))]
+    BadManifest {
+        /// The number of the backup.
+        id: i64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A step without a transaction is not through.
     #[error("step {version} stopped on its way {direction} after statement {done}")]
     Unfinished {

@@ -74,6 +74,9 @@ pub(crate) fn of(error: &MigrateError) -> Option<&'static str> {
         MigrateError::BackupDiffers { .. } => {
             "nothing was changed: a type of that table has no text that comes back the same; copy it by other means and use --no-backup"
         }
+        MigrateError::BadManifest { .. } => {
+            "use the version of taskmaster that wrote it; the row is in taskmaster_migrations.backups, the copies in the schema taskmaster_backup"
+        }
         MigrateError::Restore { .. } => {
             "correct that, and run it again; \"migrate backup --list\" lists the backups"
         }

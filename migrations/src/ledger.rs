@@ -14,7 +14,7 @@ use crate::{MigrateError, Settings, Step, StepState, StepStatus, Version};
 
 const DOING: &str = "reading the ledger";
 
-/// The columns of the table that the product's first step makes.
+/// The columns of the table. A test holds that the product's first step makes the same ones.
 const TABLE: &str = "
     version text PRIMARY KEY,
     description text NOT NULL,
@@ -259,4 +259,16 @@ fn parse(row: &Row) -> Result<Applied, MigrateError> {
         down_sql: row.get("down_sql"),
         down_checksum: row.get("down_checksum"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_step_makes_the_same_table() {
+        let step = include_str!("../steps/0001_schema.up.sql");
+        let made = format!("CREATE TABLE taskmaster.schema_migrations ({TABLE}\n);");
+        assert!(step.contains(&made), "the step makes another table than:\n{made}");
+    }
 }

@@ -10,6 +10,7 @@ use crate::reply::reply;
 use crate::runner::Observer;
 use crate::{
     BackupRecord, Event, MigrateError, Present, Runner, StepState, Version, backup, lock, restore,
+    statements,
 };
 
 /// A session that held the lock of the runners and was ended.
@@ -33,7 +34,7 @@ impl Runner {
     /// make from elsewhere. Their checks must not complain. Gives the steps that were recorded.
     ///
     /// # Errors
-    /// [`MigrateError::Verify`], [`MigrateError::NoSuchStep`], the refusals of a ledger that does not
+    /// [`MigrateError::Verify`], [`MigrateError::NoSuchStep`], [`MigrateError::Unfinished`], the refusals of a ledger that does not
     /// fit, and those of the server: then nothing was recorded.
     ///
     /// # Cancel safety
@@ -50,6 +51,7 @@ impl Runner {
     }
 
     async fn baseline_alone(&mut self, to: Version) -> Result<Vec<Version>, MigrateError> {
+        self.refuse_unfinished().await?;
         let Self { connection, plan, settings } = self;
         let applied = plan.ledger().read(&connection.client, settings).await?;
         let pending = plan.pending(&applied, crate::UpTo::Version(to))?;
@@ -137,11 +139,23 @@ impl Runner {
     /// how many objects that were.
     ///
     /// # Errors
-    /// [`MigrateError::Server`] and [`MigrateError::NoAnswer`]: then nothing was written.
+    /// [`MigrateError::Unfinished`] while a step is not through; [`MigrateError::Server`] and [`MigrateError::NoAnswer`]: then nothing was written.
     ///
     /// # Cancel safety
     /// Part of a transaction.
-    pub async fn accept_drift(&mut self, reason: &str) -> Result<usize, MigrateError> {
+    pub async fn accept_drift(
+        &mut self,
+        reason: &str,
+        observe: Observer<'_>,
+    ) -> Result<usize, MigrateError> {
+        lock::acquire(&self.connection, &self.settings, observe).await?;
+        let outcome = self.accept_drift_alone(reason).await;
+        self.release(&outcome).await;
+        outcome
+    }
+
+    async fn accept_drift_alone(&mut self, reason: &str) -> Result<usize, MigrateError> {
+        self.refuse_unfinished().await?;
         let Self { connection, plan, settings } = self;
         let transaction = begin(&mut connection.client, settings, "pg_catalog").await?;
         history::ensure(&transaction, settings).await?;
@@ -168,7 +182,18 @@ impl Runner {
     ///
     /// # Cancel safety
     /// All tables are copied or none.
-    pub async fn backup(&mut self, tables: &[String]) -> Result<Vec<Event>, MigrateError> {
+    pub async fn backup(
+        &mut self,
+        tables: &[String],
+        observe: Observer<'_>,
+    ) -> Result<Vec<Event>, MigrateError> {
+        lock::acquire(&self.connection, &self.settings, observe).await?;
+        let outcome = self.backup_alone(tables).await;
+        self.release(&outcome).await;
+        outcome
+    }
+
+    async fn backup_alone(&mut self, tables: &[String]) -> Result<Vec<Event>, MigrateError> {
         let Self { connection, plan, settings } = self;
         let transaction =
             begin(&mut connection.client, settings, plan.ledger().search_path()).await?;
@@ -201,7 +226,23 @@ impl Runner {
     ///
     /// # Cancel safety
     /// All tables are filled or none.
-    pub async fn restore(&mut self, id: i64, present: Present) -> Result<Vec<Event>, MigrateError> {
+    pub async fn restore(
+        &mut self,
+        id: i64,
+        present: Present,
+        observe: Observer<'_>,
+    ) -> Result<Vec<Event>, MigrateError> {
+        lock::acquire(&self.connection, &self.settings, observe).await?;
+        let outcome = self.restore_alone(id, present).await;
+        self.release(&outcome).await;
+        outcome
+    }
+
+    async fn restore_alone(
+        &mut self,
+        id: i64,
+        present: Present,
+    ) -> Result<Vec<Event>, MigrateError> {
         let found = self.find_backup(id).await?;
         let Self { connection, plan, settings } = self;
         let transaction = begin(&mut connection.client, settings, "pg_catalog").await?;
@@ -223,7 +264,14 @@ impl Runner {
     ///
     /// # Cancel safety
     /// The backup is dropped as a whole or not at all.
-    pub async fn forget(&mut self, id: i64) -> Result<(), MigrateError> {
+    pub async fn forget(&mut self, id: i64, observe: Observer<'_>) -> Result<(), MigrateError> {
+        lock::acquire(&self.connection, &self.settings, observe).await?;
+        let outcome = self.forget_alone(id).await;
+        self.release(&outcome).await;
+        outcome
+    }
+
+    async fn forget_alone(&mut self, id: i64) -> Result<(), MigrateError> {
         let found = self.find_backup(id).await?;
         let Self { connection, plan, settings } = self;
         let transaction = begin(&mut connection.client, settings, "pg_catalog").await?;
@@ -235,6 +283,14 @@ impl Runner {
         };
         history::record(&transaction, &entry, &[], settings).await?;
         reply("committing", settings.reply_timeout(), transaction.commit()).await
+    }
+
+    /// What a step that is not through has done would be taken for somebody else's deed.
+    async fn refuse_unfinished(&self) -> Result<(), MigrateError> {
+        match statements::unfinished(&self.connection.client, self.frame()).await? {
+            Some(progress) => Err(self.stopped(&progress)),
+            None => Ok(()),
+        }
     }
 
     async fn find_backup(&self, id: i64) -> Result<BackupRecord, MigrateError> {

@@ -7,8 +7,9 @@ use std::fmt;
 
 use tokio_postgres::{GenericClient, Transaction};
 
-use crate::backup::{self, BackupRecord, Holds, TableCopy, list};
+use crate::backup::{BackupRecord, Holds, TableCopy, list};
 use crate::ledger::{literal, quoted};
+use crate::proof::{Comparison, Extent, Proof, Unwritten, missing_rows, same_key};
 use crate::reply::reply;
 use crate::{MigrateError, Settings};
 
@@ -51,18 +52,8 @@ pub struct Restored {
     pub held: i64,
     /// Rows that were put in or written over.
     pub written: u64,
-    /// Whether the table, empty before, now holds exactly what the backup holds, by count and
-    /// checksum.
+    /// How far the table was compared with the backup.
     pub proof: Proof,
-}
-
-/// How far a restored table was compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
-    /// Its count and checksum are the backup's.
-    Identical,
-    /// It holds other rows, or other columns, too.
-    NotComparable,
 }
 
 impl fmt::Display for Restored {
@@ -73,10 +64,7 @@ impl fmt::Display for Restored {
         if stayed > 0 {
             write!(f, ", {stayed} were there already or have no row to go to")?;
         }
-        match proof {
-            Proof::Identical => f.write_str("; count and checksum are those of the backup"),
-            Proof::NotComparable => Ok(()),
-        }
+        write!(f, "; {proof}")
     }
 }
 
@@ -176,10 +164,46 @@ async fn table(
     let limit = settings.reply_timeout();
     let table = copy.table_sql();
     let empty = format!("SELECT NOT EXISTS (SELECT FROM {table})");
-    let was_empty: bool = reply(DOING, limit, transaction.query_one(&empty, &[])).await?.get(0);
+    let empty: bool = reply(DOING, limit, transaction.query_one(&empty, &[])).await?.get(0);
+    let was_empty = empty && copy.holds == Holds::Rows;
     let (there, writable) = columns(transaction, &table, settings).await?;
+    let extent = match copy.columns.iter().all(|column| there.contains(column)) {
+        true => Extent::AllColumns,
+        false => Extent::SomeColumns,
+    };
     let columns: Vec<String> =
         copy.columns.iter().filter(|column| writable.contains(column)).cloned().collect();
+    let unwritten = match copy.holds {
+        Holds::Columns => Some(Unwritten::of_table(transaction, &table, settings).await?),
+        Holds::Rows => None,
+    };
+    let mut comparison = Comparison::new(copy, columns.clone(), extent);
+    if was_empty {
+        comparison = comparison.of_empty_table();
+    } else if present == Present::Stay {
+        comparison.count_what_stays(transaction, unwritten.as_ref(), settings).await?;
+    }
+    let sql = match unwritten {
+        Some(unwritten) => {
+            write_columns(copy, &columns, (present == Present::Stay).then_some(&unwritten))
+        }
+        None if was_empty => insert(copy, &columns, ""),
+        None => write_rows(copy, &columns, present),
+    };
+    let written = without_triggers(transaction, &table, &sql, settings).await?;
+    reply(DOING, limit, transaction.batch_execute(&advance_sequences(copy))).await?;
+    let proof = comparison.finish(transaction, id, settings).await?;
+    Ok(Restored { table, held: copy.rows, written, proof })
+}
+
+/// Writes rows. A trigger would change what comes back, or write it down as somebody's deed.
+async fn without_triggers(
+    transaction: &Transaction<'_>,
+    table: &str,
+    sql: &str,
+    settings: &Settings,
+) -> Result<u64, MigrateError> {
+    let limit = settings.reply_timeout();
     let triggers = reply(DOING, limit, transaction.query(TRIGGERS, &[&table])).await?;
     let switch = |how: fn(bool) -> &'static str| -> String {
         triggers
@@ -190,39 +214,22 @@ async fn table(
             })
             .collect()
     };
-    // A trigger would change what comes back, or write it down as somebody's deed.
-    reply(DOING, limit, transaction.batch_execute(&switch(|_| "DISABLE"))).await?;
-    let sql = match copy.holds {
-        Holds::Columns => write_columns(copy),
-        Holds::Rows => write_rows(copy, &columns, if was_empty { Present::Stay } else { present }),
-    };
-    let written = reply(DOING, limit, transaction.execute(&sql, &[])).await?;
-    reply(
-        DOING,
-        limit,
-        transaction
-            .batch_execute(&switch(|always| if always { "ENABLE ALWAYS" } else { "ENABLE" })),
-    )
-    .await?;
-    reply(DOING, limit, transaction.batch_execute(&advance_sequences(copy))).await?;
-    let proof = prove(
-        transaction,
-        id,
-        copy,
-        was_empty && copy.columns.iter().all(|column| there.contains(column)),
-        settings,
-    )
-    .await?;
-    Ok(Restored { table, held: copy.rows, written, proof })
+    let off = switch(|_| "DISABLE");
+    reply(DOING, limit, transaction.batch_execute(&off)).await?;
+    let written = reply(DOING, limit, transaction.execute(sql, &[])).await?;
+    let on = switch(|always| if always { "ENABLE ALWAYS" } else { "ENABLE" });
+    reply(DOING, limit, transaction.batch_execute(&on)).await?;
+    Ok(written)
 }
 
 fn write_rows(copy: &TableCopy, columns: &[String], present: Present) -> String {
-    let (table, from, columns_sql) = (copy.table_sql(), copy.copy_sql(), list(columns));
     if copy.key.is_empty() {
         // Nothing tells which rows are there already but the rows themselves.
         return format!(
-            "INSERT INTO {table} ({columns_sql}) OVERRIDING SYSTEM VALUE \
-             SELECT {columns_sql} FROM {from} EXCEPT ALL SELECT {columns_sql} FROM {table}"
+            "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE {}",
+            copy.table_sql(),
+            list(columns),
+            missing_rows(copy, columns)
         );
     }
     let others: Vec<String> =
@@ -234,22 +241,49 @@ fn write_rows(copy: &TableCopy, columns: &[String], present: Present) -> String 
         }
         _ => "DO NOTHING".to_owned(),
     };
+    insert(copy, columns, &format!("ON CONFLICT {conflict}"))
+}
+
+fn insert(copy: &TableCopy, columns: &[String], conflict: &str) -> String {
     format!(
-        "INSERT INTO {table} ({columns_sql}) OVERRIDING SYSTEM VALUE SELECT {columns_sql} FROM {from} ON CONFLICT {conflict}"
+        "INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {} {conflict}",
+        copy.table_sql(),
+        copy.copy_sql(),
+        columns = list(columns),
     )
 }
 
-fn write_columns(copy: &TableCopy) -> String {
-    let lost = copy.columns.iter().filter(|column| !copy.key.contains(column));
-    let set: Vec<String> = lost.map(|column| format!("{0} = b.{0}", quoted(column))).collect();
-    let key: Vec<String> =
-        copy.key.iter().map(|column| format!("t.{0} = b.{0}", quoted(column))).collect();
+/// Writes what columns held into the rows that are still there; where `unwritten` is given, only in
+/// place of values that nobody wrote.
+fn write_columns(copy: &TableCopy, columns: &[String], unwritten: Option<&Unwritten>) -> String {
+    let lost: Vec<&String> = columns.iter().filter(|column| !copy.key.contains(column)).collect();
+    if lost.is_empty() {
+        return "SELECT WHERE false".to_owned();
+    }
+    let set = lost.iter().map(|column| {
+        let name = quoted(column);
+        match unwritten {
+            Some(unwritten) => {
+                format!(
+                    "{name} = CASE WHEN {} THEN b.{name} ELSE t.{name} END",
+                    unwritten.sql(column)
+                )
+            }
+            None => format!("{name} = b.{name}"),
+        }
+    });
+    let any = match unwritten {
+        Some(unwritten) => {
+            lost.iter().map(|column| unwritten.sql(column)).collect::<Vec<_>>().join(" OR ")
+        }
+        None => "true".to_owned(),
+    };
     format!(
-        "UPDATE {} AS t SET {} FROM {} AS b WHERE {}",
+        "UPDATE {} AS t SET {} FROM {} AS b WHERE {} AND ({any})",
         copy.table_sql(),
-        set.join(", "),
+        set.collect::<Vec<_>>().join(", "),
         copy.copy_sql(),
-        key.join(" AND "),
+        same_key(copy),
     )
 }
 
@@ -271,24 +305,4 @@ fn advance_sequences(copy: &TableCopy) -> String {
             copy.columns.iter().map(|column| quoted(&column.replace('\\', "\\\\"))).collect::<Vec<_>>().join(",")
         )),
     )
-}
-
-/// Compares a table that was empty with what it came from.
-async fn prove(
-    transaction: &Transaction<'_>,
-    id: i64,
-    copy: &TableCopy,
-    comparable: bool,
-    settings: &Settings,
-) -> Result<Proof, MigrateError> {
-    if !comparable {
-        return Ok(Proof::NotComparable);
-    }
-    let found = backup::count(transaction, &copy.table_sql(), &copy.columns, settings).await?;
-    if found == (copy.rows, copy.checksum.clone()) {
-        return Ok(Proof::Identical);
-    }
-    let reason =
-        format!("{} would not hold what the backup holds, by count and checksum", copy.table_sql());
-    Err(MigrateError::Restore { id, reason })
 }

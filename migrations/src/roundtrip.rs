@@ -86,8 +86,10 @@ where
     }
     .await;
     let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&name));
-    reply(DOING, settings.reply_timeout(), home.client.batch_execute(&drop)).await?;
-    outcome
+    let dropped = reply(DOING, settings.reply_timeout(), home.client.batch_execute(&drop)).await;
+    // What the steps did comes first; a database that stays behind is an error where all went well.
+    let proven = outcome?;
+    dropped.map(|()| proven)
 }
 
 struct Proof<'a> {

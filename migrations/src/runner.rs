@@ -209,19 +209,21 @@ impl Runner {
 
     async fn up_alone(&mut self, to: UpTo, observe: Observer<'_>) -> Result<Report, MigrateError> {
         let applied = self.plan.ledger().read(&self.connection.client, &self.settings).await?;
-        let changes = self.pending_changes(&applied, to).await?;
+        let mut changes = self.pending_changes(&applied, to).await?;
         let Start { unfinished, mut catalog, .. } = self.start(observe).await?;
-        match &unfinished {
+        let mut steps = Vec::new();
+        if let Some(progress) = unfinished {
+            let is_first = changes.first().is_some_and(|change| change.version == progress.version);
             // On its way down, or up by a file that is gone or beyond what was asked for.
-            Some(progress)
-                if progress.direction == Direction::Down
-                    || !changes.iter().any(|change| change.version == progress.version) =>
-            {
-                return Err(self.stopped(progress));
+            if progress.direction == Direction::Down || !is_first {
+                return Err(self.stopped(&progress));
             }
-            _ => self.update_extension(&mut catalog, observe).await?,
+            // Before the extension: what the step has made by now is none of an update's doing.
+            let first = changes.drain(..1).collect();
+            steps = self.run(first, &mut catalog, Some(progress.version), observe).await?;
         }
-        let steps = self.run(changes, catalog, unfinished.map(|one| one.version), observe).await?;
+        self.update_extension(&mut catalog, observe).await?;
+        steps.extend(self.run(changes, &mut catalog, None, observe).await?);
         let partitions_made = self.make_partitions(observe).await?;
         Ok(Report { steps, partitions_made })
     }
@@ -247,7 +249,7 @@ impl Runner {
         let applied = self.plan.ledger().read(&self.connection.client, &self.settings).await?;
         check_sequence(&applied)?;
         let mut kept = kept(&applied, to)?;
-        let Start { unfinished, catalog, .. } = self.start(observe).await?;
+        let Start { unfinished, mut catalog, .. } = self.start(observe).await?;
         let mut changes = Vec::new();
         let recorded = |version| applied.iter().any(|row| row.version == version);
         if let Some(progress) = unfinished.as_ref().filter(|one| !recorded(one.version)) {
@@ -264,13 +266,13 @@ impl Runner {
         }
         let unfinished = unfinished.map(|one| one.version);
         Ok(Report {
-            steps: self.run(changes, catalog, unfinished, observe).await?,
+            steps: self.run(changes, &mut catalog, unfinished, observe).await?,
             partitions_made: 0,
         })
     }
 
     async fn resume_alone(&mut self, observe: Observer<'_>) -> Result<Report, MigrateError> {
-        let Start { applied, unfinished, catalog } = self.start(observe).await?;
+        let Start { applied, unfinished, mut catalog } = self.start(observe).await?;
         let Some(progress) = unfinished else { return Ok(Report::default()) };
         let row = applied.iter().find(|row| row.version == progress.version);
         let change = match (progress.direction, row) {
@@ -282,7 +284,7 @@ impl Runner {
                 changes.pop().ok_or_else(|| self.stopped(&progress))?
             }
         };
-        let steps = self.run(vec![change], catalog, Some(progress.version), observe).await?;
+        let steps = self.run(vec![change], &mut catalog, Some(progress.version), observe).await?;
         Ok(Report { steps, partitions_made: 0 })
     }
 
@@ -294,7 +296,7 @@ impl Runner {
     async fn run(
         &mut self,
         changes: Vec<Change>,
-        mut catalog: Catalog,
+        catalog: &mut Catalog,
         unfinished: Option<Version>,
         observe: Observer<'_>,
     ) -> Result<Vec<StepRun>, MigrateError> {
@@ -307,7 +309,7 @@ impl Runner {
                 change.transaction = Transaction::Statements;
             }
             observe(&Event::Started { direction, version, name: name.clone() });
-            let run = self.run_one(change, &mut catalog, observe).await?;
+            let run = self.run_one(change, catalog, observe).await?;
             observe(&Event::Finished { direction, version, name, duration: run.duration });
             steps.push(run);
         }

@@ -1,5 +1,6 @@
 //! The migrations against a real PostgreSQL: up, down, up again, and every reason to refuse.
 
+mod backups;
 mod command_line;
 mod constraint;
 mod extension_update;

@@ -59,7 +59,7 @@ fn carry_out(arguments: &MigrateArgs, format: Format) -> Result<(), CliError> {
     }
     let plan = plan(arguments)?;
     match &arguments.verb {
-        Verb::Lint { strict, pending: false } => lint(arguments, &plan, *strict, format),
+        Verb::Lint { pending: false, .. } => lint(arguments, &plan, format),
         Verb::Validate { roundtrip: false } => validate(&plan, format),
         verb => {
             let config = Config::load(arguments.config.as_deref(), &Environment::of_process()?)?;
@@ -87,12 +87,7 @@ fn plan(arguments: &MigrateArgs) -> Result<Plan, CliError> {
     Ok(taskmaster_migrations::load(folder).map_err(failed)?.of_project(&arguments.ledger))
 }
 
-fn lint(
-    arguments: &MigrateArgs,
-    plan: &Plan,
-    strict: bool,
-    format: Format,
-) -> Result<(), CliError> {
+fn lint(arguments: &MigrateArgs, plan: &Plan, format: Format) -> Result<(), CliError> {
     if arguments.dir.is_none() {
         let line = "migrate lint looks at steps that can still be changed: name your folder with --dir, \
             or ask with --pending for those that this database does not have yet";
@@ -100,13 +95,16 @@ fn lint(
     }
     let complaints =
         plan.steps().iter().map(taskmaster_migrations::lint).collect::<Result<Vec<_>, _>>();
-    judge(&complaints.map_err(failed)?.concat(), strict, format)
+    judge(&complaints.map_err(failed)?.concat(), &arguments.verb, format)
 }
 
 /// Shows what the linter found, and what follows from that.
-fn judge(complaints: &[Complaint], strict: bool, format: Format) -> Result<(), CliError> {
+fn judge(complaints: &[Complaint], verb: &Verb, format: Format) -> Result<(), CliError> {
     format.complaints(complaints);
-    let least = if strict { Gravity::Advice } else { Gravity::Danger };
+    let least = match verb {
+        Verb::Lint { strict: true, .. } => Gravity::Advice,
+        _ => Gravity::Danger,
+    };
     match complaints.iter().filter(|complaint| complaint.rule.gravity >= least).count() {
         0 => Ok(()),
         count => {
@@ -204,23 +202,24 @@ async fn change(
 
 /// The verbs about backups.
 async fn rows(runner: &mut Runner, verb: &Verb, format: Format) -> Result<(), MigrateError> {
+    let observe = &mut |event: &Event| format.event(event);
     let events = match verb {
         Verb::Backup { list: true, .. } => {
             format.backups(&runner.backups().await?);
             return Ok(());
         }
         Verb::Backup { forget: Some(id), .. } => {
-            runner.forget(*id).await?;
+            runner.forget(*id, observe).await?;
             format.show(
                 || format!("backup {id} is dropped"),
                 || json!({ "event": "forgotten", "backup": id }),
             );
             return Ok(());
         }
-        Verb::Backup { tables, .. } => runner.backup(tables).await?,
+        Verb::Backup { tables, .. } => runner.backup(tables, observe).await?,
         Verb::Restore { id, overwrite } => {
             let present = if *overwrite { Present::Overwritten } else { Present::Stay };
-            runner.restore(*id, present).await?
+            runner.restore(*id, present, observe).await?
         }
         _ => Vec::new(),
     };
@@ -250,15 +249,20 @@ async fn look(runner: &mut Runner, verb: &Verb, format: Format) -> Result<(), Cl
             };
             format.plan(&steps.map_err(failed)?);
         }
-        Verb::Lint { strict, .. } => {
-            judge(&runner.lint_pending().await.map_err(failed)?, *strict, format)?;
-        }
+        Verb::Lint { .. } => judge(&runner.lint_pending().await.map_err(failed)?, verb, format)?,
         Verb::Verify => told(
             format,
             runner.verify().await.map_err(failed)?.len(),
             "checked, without a complaint",
         ),
-        Verb::Drift { check, accept } => drift(runner, *check, accept.as_deref(), format).await?,
+        Verb::Drift { accept: Some(reason), .. } => accept_drift(runner, reason, format).await?,
+        Verb::Drift { check, accept: None } => {
+            let differences = runner.drift().await.map_err(failed)?;
+            format.drift(&differences);
+            if *check && !differences.is_empty() {
+                return Err(drifted(differences.len()));
+            }
+        }
         Verb::History => format.history(&runner.history().await.map_err(failed)?),
         Verb::Fingerprint => format.fingerprint(&runner.fingerprint().await.map_err(failed)?),
         Verb::Unlock { now } => {
@@ -298,30 +302,22 @@ async fn look(runner: &mut Runner, verb: &Verb, format: Format) -> Result<(), Cl
     Ok(())
 }
 
-async fn drift(
-    runner: &mut Runner,
-    check: bool,
-    accept: Option<&str>,
-    format: Format,
-) -> Result<(), CliError> {
-    if let Some(reason) = accept {
-        let count = runner.accept_drift(reason).await.map_err(failed)?;
-        format.show(
-            || format!("{} taken over as found", count_of(count, "object")),
-            || json!({ "event": "accepted", "objects": count }),
-        );
-        return Ok(());
-    }
-    let differences = runner.drift().await.map_err(failed)?;
-    format.drift(&differences);
-    if check && !differences.is_empty() {
-        let line = format!(
-            "{} not as the last migration left: put that back, or take it as it is with --accept \"why\"",
-            count_of(differences.len(), "object")
-        );
-        return Err(CliError::with_exit_code(line, BEHIND_EXIT_CODE));
-    }
+async fn accept_drift(runner: &mut Runner, reason: &str, format: Format) -> Result<(), CliError> {
+    let accepted = runner.accept_drift(reason, &mut |event| format.event(event)).await;
+    let count = accepted.map_err(failed)?;
+    format.show(
+        || format!("{} taken over as found", count_of(count, "object")),
+        || json!({ "event": "accepted", "objects": count }),
+    );
     Ok(())
+}
+
+fn drifted(count: usize) -> CliError {
+    let line = format!(
+        "{} not as the last migration left: put that back, or take it as it is with --accept \"why\"",
+        count_of(count, "object")
+    );
+    CliError::with_exit_code(line, BEHIND_EXIT_CODE)
 }
 
 /// What a run said last, and when.

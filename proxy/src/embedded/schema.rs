@@ -23,7 +23,8 @@ pub(super) async fn migrate(entrance: Entrance<'_>) -> Result<usize, EmbeddedErr
 /// # Errors
 /// The runner's own words.
 pub(super) async fn settle(entrance: Entrance<'_>) -> Result<(), EmbeddedError> {
-    let settled = runner(entrance).await?.accept_drift("granted by taskmaster up").await;
+    let mut runner = runner(entrance).await?;
+    let settled = runner.accept_drift("granted by taskmaster up", &mut |_| {}).await;
     settled.map(|_objects| ()).map_err(failed)
 }
 

@@ -3,6 +3,7 @@
 use harness::{Cluster, Database};
 use taskmaster_migrations::Event;
 
+use super::folder::Folder;
 use super::support::{NO_DATED_PARTITIONS, dump, runner, runner_of, up, up_all, value};
 
 /// The first version that there was.
@@ -111,4 +112,43 @@ async fn an_extension_newer_than_the_files_is_left_alone_and_said_so() {
     let error = outcome.unwrap_err();
     assert_eq!(error.sqlstate(), Some("22023"), "{error}");
     assert!(error.to_string().contains("999.0"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_step_made_before_it_stopped_is_not_recorded_as_the_updates() {
+    let cluster = Cluster::shared().await;
+    let database = first_version(cluster).await;
+    let up_to_it = |text: &str| {
+        Folder::new(&[
+            (
+                "0001_mine.up.sql",
+                &format!(
+                    "-- taskmaster: transaction = false\nCREATE TABLE mine (id int);\n{text};\n"
+                ),
+            ),
+            ("0001_mine.down.sql", "DROP TABLE mine;"),
+        ])
+    };
+    // The step stops while the files of the server are those of the first version.
+    let current = "UPDATE pg_extension SET extversion = (SELECT default_version FROM pg_available_extensions \
+                   WHERE name = 'taskmaster') WHERE extname = 'taskmaster'";
+    let client = database.connect().await;
+    client.batch_execute(current).await.unwrap();
+    up(&mut up_to_it("SELECT 1 / 0").runner(&database).await).await.0.unwrap_err();
+    let back =
+        format!("UPDATE pg_extension SET extversion = '{FIRST}' WHERE extname = 'taskmaster'");
+    client.batch_execute(&back).await.unwrap();
+
+    let folder = up_to_it("SELECT 1");
+    let (outcome, events) = up(&mut folder.runner(&database).await).await;
+    outcome.unwrap();
+    assert!(
+        events.iter().any(|event| matches!(event, Event::ExtensionUpdated { .. })),
+        "{events:?}"
+    );
+    let recorded = "SELECT string_agg(e.action, ' ') FROM taskmaster_migrations.events AS e \
+                      JOIN taskmaster_migrations.changes AS c ON c.event_id = e.id \
+                     WHERE c.kind = 'table' AND c.name = 'public.mine'";
+    assert_eq!(value(&database, recorded).await, "up");
+    assert!(folder.runner(&database).await.drift().await.unwrap().is_empty());
 }

@@ -7,7 +7,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 use taskmaster_migrations::{
     BackupRecord, Complaint, Difference, Event, Finding, Fingerprint, Gravity, HistoryEvent,
-    PlannedStep, Proven, Report, Status, StepStatus, Touch, Touches,
+    PlannedStep, Proven, Report, Status, StepRun, StepStatus, TableCopy, Touch, Touches, Version,
 };
 
 /// How things are shown.
@@ -33,18 +33,8 @@ impl Format {
 
     /// Shows what a run did.
     pub(super) fn report(self, report: &Report, verb: &str) {
-        let steps = || -> Vec<Value> {
-            let step = |run: &taskmaster_migrations::StepRun| {
-                json!({ "version": run.version.to_string(), "name": run.name, "attempts": run.attempts,
-                        "duration_ms": run.duration.as_millis() as u64 })
-            };
-            report.steps.iter().map(step).collect()
-        };
-        let count = report.steps.len();
-        self.show(
-            || format!("{} {verb}", count_of(count, "step")),
-            || json!({ "event": "done", "steps": steps(), "partitions_made": report.partitions_made }),
-        );
+        let count = count_of(report.steps.len(), "step");
+        self.show(|| format!("{count} {verb}"), || report_json(report));
     }
 
     pub(super) fn status(self, status: &Status) {
@@ -87,24 +77,17 @@ impl Format {
             let word = gravity(rule.gravity);
             self.show(
                 || format!("{file}:{location}: {word}: {} ({})", rule.advice, rule.name),
-                || json!({ "file": file, "line": location.line, "column": location.column, "gravity": word,
-                           "rule": rule.name, "advice": rule.advice }),
+                || {
+                    json!({ "file": file, "line": location.line, "column": location.column,
+                            "gravity": word, "rule": rule.name, "advice": rule.advice })
+                },
             );
         }
     }
 
     pub(super) fn drift(self, differences: &[Difference]) {
         for difference in differences {
-            let Difference { object, before, after } = difference;
-            self.show(
-                || {
-                    let part = |sign, text: &Option<String>| {
-                        text.as_ref().map(|text| format!("\n    {sign} {}", text.replace('\n', "\n      "))).unwrap_or_default()
-                    };
-                    format!("{difference}{}{}", part('-', before), part('+', after))
-                },
-                || json!({ "kind": object.kind, "name": object.name, "before": before, "after": after }),
-            );
+            self.show(|| difference_lines(difference), || difference_json(difference));
         }
         if differences.is_empty() && self == Self::Lines {
             say("everything is as the last migration left it");
@@ -113,53 +96,13 @@ impl Format {
 
     pub(super) fn history(self, events: &[HistoryEvent]) {
         for event in events {
-            let HistoryEvent {
-                id, occurred_at, ledger, action, version, description, reason, ..
-            } = event;
-            let or_none = |text: &Option<String>| text.clone().unwrap_or_default();
-            self.show(
-                || {
-                    let took = event.duration_ms.map(|took| format!(" in {took} ms")).unwrap_or_default();
-                    let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-                    let objects = count_of(usize::try_from(event.objects).unwrap_or_default(), "object");
-                    let what = [ledger.clone(), or_none(version), or_none(description)];
-                    let what = what.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-                    format!("{id:>5}  {occurred_at}  {action:<9} {what}{took}, {objects}, by {}{why}", event.actor)
-                },
-                || json!({ "id": id, "occurred_at": occurred_at, "ledger": ledger, "action": action, "version": version,
-                           "description": description, "reason": reason, "duration_ms": event.duration_ms,
-                           "fingerprint": event.fingerprint, "actor": event.actor, "tool_version": event.tool_version,
-                           "objects": event.objects }),
-            );
+            self.show(|| history_line(event), || history_json(event));
         }
     }
 
     pub(super) fn backups(self, backups: &[BackupRecord]) {
         for backup in backups {
-            let BackupRecord { id, taken_at, ledger, version, direction, tables } = backup;
-            self.show(
-                || {
-                    let before = version.as_ref().map(|version| {
-                        format!(
-                            "before {ledger} {version} {}",
-                            direction.as_deref().unwrap_or_default()
-                        )
-                    });
-                    let mut text =
-                        format!("{id}  {taken_at}  {}", before.as_deref().unwrap_or("on demand"));
-                    for copy in tables {
-                        text.push_str(&format!(
-                            "\n    {}.{}: {} rows, {} bytes, in taskmaster_backup.{}",
-                            copy.schema, copy.table, copy.rows, copy.bytes, copy.copy
-                        ));
-                    }
-                    text
-                },
-                || {
-                    json!({ "id": id, "taken_at": taken_at, "ledger": ledger, "version": version,
-                           "direction": direction, "tables": tables })
-                },
-            );
+            self.show(|| backup_lines(backup), || backup_json(backup));
         }
     }
 
@@ -190,25 +133,7 @@ impl Format {
     }
 
     pub(super) fn proven(self, proven: &Proven) {
-        let versions = |steps: &[taskmaster_migrations::Version]| -> Vec<String> {
-            steps.iter().map(ToString::to_string).collect()
-        };
-        self.show(
-            || {
-                let mut text = format!(
-                    "{} went up, down and up again; {} held rows meanwhile",
-                    count_of(proven.steps.len(), "step"),
-                    count_of(proven.tables_with_rows, "table")
-                );
-                for version in &proven.irreversible {
-                    text.push_str(&format!("\n{version} says that it cannot go down, and went up only"));
-                }
-                proven.without_rows.iter().for_each(|line| text.push_str(&format!("\n{line}")));
-                text
-            },
-            || json!({ "event": "proven", "steps": versions(&proven.steps), "irreversible": versions(&proven.irreversible),
-                       "tables_with_rows": proven.tables_with_rows, "without_rows": proven.without_rows }),
-        );
+        self.show(|| proven_lines(proven), || proven_json(proven));
     }
 }
 
@@ -252,6 +177,94 @@ fn status_json(status: &Status) -> Value {
     })
 }
 
+fn report_json(report: &Report) -> Value {
+    let step = |run: &StepRun| {
+        json!({ "version": run.version.to_string(), "name": run.name, "attempts": run.attempts,
+                "duration_ms": run.duration.as_millis() as u64 })
+    };
+    let steps: Vec<Value> = report.steps.iter().map(step).collect();
+    json!({ "event": "done", "steps": steps, "partitions_made": report.partitions_made })
+}
+
+/// What an object was and is, each line of it behind its sign.
+fn difference_lines(difference: &Difference) -> String {
+    let part = |sign: char, text: &Option<String>| match text {
+        Some(text) => format!("\n    {sign} {}", text.replace('\n', "\n      ")),
+        None => String::new(),
+    };
+    let (before, after) = (part('-', &difference.before), part('+', &difference.after));
+    format!("{difference}{before}{after}")
+}
+
+fn difference_json(difference: &Difference) -> Value {
+    let Difference { object, before, after } = difference;
+    json!({ "kind": object.kind, "name": object.name, "before": before, "after": after })
+}
+
+fn history_line(event: &HistoryEvent) -> String {
+    let HistoryEvent { id, occurred_at, action, actor, .. } = event;
+    let parts = [Some(&event.ledger), event.version.as_ref(), event.description.as_ref()];
+    let parts: Vec<&str> =
+        parts.into_iter().flatten().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    let what = parts.join(" ");
+    let took = event.duration_ms.map_or(String::new(), |took| format!(" in {took} ms"));
+    let why = event.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    let objects = count_of(usize::try_from(event.objects).unwrap_or_default(), "object");
+    format!("{id:>5}  {occurred_at}  {action:<9} {what}{took}, {objects}, by {actor}{why}")
+}
+
+fn history_json(event: &HistoryEvent) -> Value {
+    json!({
+        "id": event.id, "occurred_at": event.occurred_at, "ledger": event.ledger,
+        "action": event.action, "version": event.version, "description": event.description,
+        "reason": event.reason, "duration_ms": event.duration_ms, "fingerprint": event.fingerprint,
+        "actor": event.actor, "tool_version": event.tool_version, "objects": event.objects,
+    })
+}
+
+fn backup_lines(backup: &BackupRecord) -> String {
+    let BackupRecord { id, taken_at, ledger, version, direction, tables } = backup;
+    let direction = direction.as_deref().unwrap_or_default();
+    let before = match version {
+        Some(version) => format!("before {ledger} {version} {direction}"),
+        None => "on demand".to_owned(),
+    };
+    let mut text = format!("{id}  {taken_at}  {before}");
+    for TableCopy { schema, table, copy, rows, bytes, .. } in tables {
+        let line =
+            format!("{schema}.{table}: {rows} rows, {bytes} bytes, in taskmaster_backup.{copy}");
+        text.push_str(&format!("\n    {line}"));
+    }
+    text
+}
+
+fn backup_json(backup: &BackupRecord) -> Value {
+    json!({ "id": backup.id, "taken_at": backup.taken_at, "ledger": backup.ledger,
+            "version": backup.version, "direction": backup.direction, "tables": backup.tables })
+}
+
+fn proven_lines(proven: &Proven) -> String {
+    let steps = count_of(proven.steps.len(), "step");
+    let tables = count_of(proven.tables_with_rows, "table");
+    let irreversible = proven.irreversible.iter();
+    let irreversible = irreversible
+        .map(|version| format!("{version} says that it cannot go down, and went up only"));
+    std::iter::once(format!("{steps} went up, down and up again; {tables} held rows meanwhile"))
+        .chain(irreversible)
+        .chain(proven.without_rows.iter().cloned())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn proven_json(proven: &Proven) -> Value {
+    let versions = |steps: &[Version]| steps.iter().map(ToString::to_string).collect::<Vec<_>>();
+    json!({
+        "event": "proven", "steps": versions(&proven.steps),
+        "irreversible": versions(&proven.irreversible),
+        "tables_with_rows": proven.tables_with_rows, "without_rows": proven.without_rows,
+    })
+}
+
 fn touch_line(touch: &Touch) -> String {
     let size = match touch.size {
         None => " (not there yet)".to_owned(),
@@ -279,11 +292,12 @@ fn plan_json(step: &PlannedStep) -> Value {
                 Touches::Unknown => Value::Null,
                 Touches::These(touches) => touches.iter().map(touch).collect(),
             };
-            json!({ "file": statement.file, "line": statement.line, "text": statement.text, "touches": touches })
+            json!({ "file": statement.file, "line": statement.line, "text": statement.text,
+                    "touches": touches })
         })
         .collect();
-    json!({ "version": step.version.to_string(), "name": step.name, "direction": step.direction.to_string(),
-            "statements": statements })
+    json!({ "version": step.version.to_string(), "name": step.name,
+            "direction": step.direction.to_string(), "statements": statements })
 }
 
 /// An event with its line, and what a program would otherwise have to take out of that.
@@ -295,7 +309,8 @@ fn event_json(event: &Event) -> Value {
         ),
         Event::Finished { direction, version, duration, .. } => (
             "finished",
-            json!({ "version": version.to_string(), "direction": direction.to_string(), "duration_ms": duration.as_millis() as u64 }),
+            json!({ "version": version.to_string(), "direction": direction.to_string(),
+                    "duration_ms": duration.as_millis() as u64 }),
         ),
         Event::StatementDone { version, statement, of } => (
             "statement",
@@ -314,7 +329,8 @@ fn event_json(event: &Event) -> Value {
         }
         Event::Restored(restored) => (
             "restored",
-            json!({ "table": restored.table, "held": restored.held, "written": restored.written }),
+            json!({ "table": restored.table, "held": restored.held, "written": restored.written,
+                    "proof": restored.proof.to_string() }),
         ),
         Event::Notice { severity, .. } => ("notice", json!({ "severity": severity })),
         Event::WaitingForRunner { .. } => ("waiting", json!({})),
