@@ -396,6 +396,9 @@ async def by_asyncpg(number):
 
 async def main():
     loop = asyncio.get_running_loop()
+    # asyncpg looks the host of a cancel request up in here: behind watchers of queries that wait for the
+    # server connection of the very query that is to be cancelled, it would wait for good.
+    loop.set_default_executor(ThreadPoolExecutor(2 * CLIENTS))
     with ThreadPoolExecutor(CLIENTS) as executor:
         clients = [
             by_asyncpg(number) if number % 2 else loop.run_in_executor(executor, by_psycopg, number)
