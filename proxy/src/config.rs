@@ -6,6 +6,7 @@
 mod assembly;
 mod environment;
 mod error;
+mod gate;
 mod keeper;
 mod own;
 mod raw;
@@ -57,6 +58,8 @@ pub struct Config {
     pub budget: pool::budget::Limits,
     /// How many clients there may be of one kind.
     pub clients: ClientLimits,
+    /// Who may come in, and how often.
+    pub gate: crate::gate::Config,
     /// What differs for single databases.
     pub databases: Vec<Database>,
     /// Which databases clients may name.
@@ -224,6 +227,7 @@ impl Config {
             users: own::users(&read, &raw.users)?,
             budget: sections::budget(&read, &raw.limits)?,
             clients: sections::clients(&read, &raw.limits)?,
+            gate: gate::gate(&read, &raw.gate)?,
             log: sections::log(&read, &raw.log)?,
         })
     }

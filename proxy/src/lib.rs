@@ -1,6 +1,6 @@
 //! The proxy as a library: its layers from the wire upwards. `main` and the tests are its callers.
 //!
-//! The order below is the order in which the layers may name each other: only what stands above. `router` is pure.
+//! The order below is the order in which the layers may name each other: only what stands above. `gate` and `router` are pure.
 #![forbid(unsafe_code)]
 
 pub mod error;
@@ -12,6 +12,7 @@ pub mod backend;
 
 pub mod pool;
 
+pub mod gate;
 pub mod router;
 
 pub mod admin;

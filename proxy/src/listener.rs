@@ -20,10 +20,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin;
 use crate::net::tls::TlsPolicy;
 use crate::pool::registry::Blueprint;
 use crate::session::auth;
+use crate::{admin, gate};
 use bind::{Sockets, addresses, is_at};
 use handover::{Inheritance, offer};
 use operation::operate;
@@ -52,6 +52,8 @@ pub struct Config {
     pub client_max: usize,
     /// Clients at most of one kind, in all workers together.
     pub clients: ClientLimits,
+    /// Who may come in, and how often.
+    pub gate: gate::Config,
     /// How long a client may take to log in.
     pub login_timeout: Duration,
     /// How long clients get to leave by themselves when the proxy waits for that before it shuts down.

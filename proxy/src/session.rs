@@ -11,6 +11,7 @@ pub mod login;
 pub mod meter;
 pub mod options;
 pub mod own_names;
+mod paying;
 pub mod relay;
 pub mod replay;
 pub mod replication;

@@ -13,6 +13,7 @@ mod extension;
 mod faults;
 mod floods;
 mod fuzz_corpus;
+mod gate;
 mod harness_cluster;
 mod health;
 mod import;

@@ -50,7 +50,8 @@ impl Console {
             None => Vec::new(),
         };
         let connected = self.connected.load(Ordering::Relaxed);
-        let facts = Facts { snapshots: &snapshots, config: &settings, connected };
+        let gate = &self.gate;
+        let facts = Facts { snapshots: &snapshots, config: &settings, connected, gate };
         Ok(show::rows(what, &facts))
     }
 
@@ -87,6 +88,13 @@ impl Console {
                 self.wait(scope, Awaited::Closing).await.map(|()| "WAIT_CLOSE")?
             }
             Act::Shutdown(how) => self.shut_down(*how)?,
+            Act::Ban(network, time) => {
+                self.gate.ban(*network, *time).map_err(ConsoleError::Bans).map(|()| "BAN")?
+            }
+            Act::Unban(network) => match self.gate.unban(*network) {
+                0 => return Err(ConsoleError::NoBan(*network)),
+                _ => "UNBAN",
+            },
         };
         Ok(Outcome::Done(tag))
     }

@@ -18,6 +18,7 @@ use crate::admin::show;
 use crate::admin::statement::{Show, Statement};
 use crate::admin::{Ask, Config, NotAllowed, Refused, Role};
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::gate::{Gate, Network, TooManyBans};
 use crate::net::stream::ClientStream;
 use crate::pool::control::{NoAnswer, Remote};
 use crate::wire::error_response::{error_response, warning};
@@ -50,6 +51,8 @@ pub struct Console {
     pub asker: mpsc::Sender<Ask>,
     /// Clients that are connected, those that are still logging in included.
     pub connected: Arc<AtomicUsize>,
+    /// Who may come in, and how often.
+    pub gate: Arc<Gate>,
 }
 
 /// Why a statement fails.
@@ -87,6 +90,10 @@ pub(super) enum ConsoleError {
     TooManyNames,
     #[error("{0} is not offered")]
     Unoffered(&'static str, &'static str),
+    #[error("{0}")]
+    Bans(TooManyBans),
+    #[error("{0} is not banned")]
+    NoBan(Network),
     #[error("function calls and COPY are not for the console")]
     Unsupported,
 }
@@ -326,7 +333,8 @@ impl ClientFacing for ConsoleError {
             }
             Self::NoStatement(_) => SqlState::INVALID_SQL_STATEMENT_NAME,
             Self::NoPortal(_) => SqlState::INVALID_CURSOR_NAME,
-            Self::TooManyNames => SqlState::PROGRAM_LIMIT_EXCEEDED,
+            Self::TooManyNames | Self::Bans(_) => SqlState::PROGRAM_LIMIT_EXCEEDED,
+            Self::NoBan(_) => SqlState::UNDEFINED_OBJECT,
         }
     }
 
@@ -352,6 +360,8 @@ impl ClientFacing for ConsoleError {
             Self::NoSettings => "The log says whether they were read after all.".into(),
             Self::Parameters => "Write the values into the command.".into(),
             Self::Unoffered(_, hint) => (*hint).to_owned(),
+            Self::Bans(_) => "Ban a larger network, or take bans back with UNBAN.".into(),
+            Self::NoBan(_) => "SHOW BANS lists the bans.".into(),
             Self::TooManyNames => "Close what is no longer used.".into(),
             _ => return None,
         })

@@ -3,6 +3,7 @@
 //! Pure: snapshots in, rows out.
 
 mod connections;
+mod gate;
 mod general;
 mod pools;
 mod stats;
@@ -10,12 +11,14 @@ mod stats;
 use crate::admin::Config;
 use crate::admin::statement::Show;
 use crate::admin::table::{Column, Kind, Row, row};
+use crate::gate::Gate;
 use crate::pool::snapshot::{Activity, Detail, Snapshot};
 
 /// How much of the workers a table needs; none when it needs nothing of them.
 pub(super) fn detail(what: Show) -> Option<Detail> {
     match what {
         Show::Help | Show::Version | Show::Config | Show::Parameter(..) => None,
+        Show::Limits | Show::Bans => None,
         Show::Peers | Show::PeerPools | Show::DnsHosts | Show::DnsZones => None,
         Show::Clients | Show::Servers | Show::Sockets | Show::ActiveSockets => {
             Some(Detail::Connections)
@@ -45,6 +48,8 @@ pub(super) fn columns(what: Show) -> Vec<Column> {
         Show::StatsTotals | Show::StatsAverages => stats::half_columns(),
         Show::Totals => vec![("name", Kind::Text), ("value", Kind::Int)],
         Show::Pins => stats::PINS.to_vec(),
+        Show::Limits => gate::LIMITS.to_vec(),
+        Show::Bans => gate::BANS.to_vec(),
         Show::Lists => vec![("list", Kind::Text), ("items", Kind::Int)],
         Show::Memory => general::MEMORY.to_vec(),
         Show::Prepared => pools::PREPARED.to_vec(),
@@ -61,6 +66,8 @@ pub(super) struct Facts<'a> {
     pub(super) config: &'a Config,
     /// Clients that are connected, those that are still logging in included.
     pub(super) connected: usize,
+    /// Who may come in, and how often.
+    pub(super) gate: &'a Gate,
 }
 
 fn is_busy(activity: Activity) -> bool {
@@ -88,6 +95,8 @@ pub(super) fn rows(what: Show, facts: &Facts<'_>) -> Vec<Row> {
         Show::StatsAverages => stats::averages_by_database(snapshots),
         Show::Totals => stats::sums(snapshots),
         Show::Pins => stats::pins(snapshots),
+        Show::Limits => gate::limits(facts.gate),
+        Show::Bans => gate::bans(facts.gate),
         Show::Lists => general::lists(facts),
         Show::Memory => general::memory(snapshots),
         Show::Prepared => pools::prepared(snapshots),

@@ -1,6 +1,9 @@
 //! What the console understands, read from a statement's text. Must not know how it is done.
 
+use std::time::Duration;
+
 use crate::admin::{Assignment, Shutdown};
+use crate::gate::Network;
 use crate::pool::control::{Command, Scope};
 
 /// One statement.
@@ -40,6 +43,8 @@ pub(super) enum Show {
     StatsAverages,
     Totals,
     Pins,
+    Limits,
+    Bans,
     Lists,
     Memory,
     Prepared,
@@ -63,10 +68,14 @@ pub(super) enum Act {
     Reload,
     /// SET.
     Set(Assignment),
+    /// BAN: newcomers from there, for this long or until it is taken back.
+    Ban(Network, Option<Duration>),
+    /// UNBAN.
+    Unban(Network),
 }
 
 /// SHOW and what follows it, with PgBouncer's words first.
-const SHOWS: [(&str, Show); 31] = [
+const SHOWS: [(&str, Show); 33] = [
     ("HELP", Show::Help),
     ("VERSION", Show::Version),
     ("CONFIG", Show::Config),
@@ -86,6 +95,8 @@ const SHOWS: [(&str, Show); 31] = [
     ("STATS_AVERAGES", Show::StatsAverages),
     ("TOTALS", Show::Totals),
     ("PINS", Show::Pins),
+    ("LIMITS", Show::Limits),
+    ("BANS", Show::Bans),
     ("LISTS", Show::Lists),
     ("MEM", Show::Memory),
     ("PREPARED", Show::Prepared),
@@ -184,6 +195,10 @@ impl Statement {
                 Some(Self::Show(ISOLATION.1))
             }
             (_, []) => all(&verb).map(Self::Act),
+            ("BAN", [network, time]) => {
+                let time = humantime::parse_duration(time).ok()?;
+                Some(Self::Act(Act::Ban(network.parse().ok()?, Some(time))))
+            }
             (_, [argument]) => one(&verb, argument).map(Self::Act),
             _ => None,
         }
@@ -228,6 +243,8 @@ fn one(verb: &str, argument: &str) -> Option<Act> {
         "RECONNECT" => Act::Command(Command::Reconnect(scope()), "RECONNECT"),
         "KILL" => Act::Command(Command::Kill(scope()), "KILL"),
         "KILL_CLIENT" => Act::Command(Command::KillClient(argument.parse().ok()?), "KILL_CLIENT"),
+        "BAN" => Act::Ban(argument.parse().ok()?, None),
+        "UNBAN" => Act::Unban(argument.parse().ok()?),
         "DISABLE" => Act::Command(Command::Disable(name()), "DISABLE"),
         "ENABLE" => Act::Command(Command::Enable(name()), "ENABLE"),
         "SHUTDOWN" if argument.eq_ignore_ascii_case("WAIT_FOR_SERVERS") => {

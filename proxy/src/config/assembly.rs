@@ -60,6 +60,7 @@ impl Config {
             workers: listen.workers,
             scheduling: listen.scheduling,
             client_max: listen.client_max,
+            gate: self.gate.clone(),
             clients: self.client_limits(),
             login_timeout: listen.login_timeout,
             leave_timeout: listen.leave_timeout,

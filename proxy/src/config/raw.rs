@@ -47,6 +47,7 @@ section! {
         auth: Auth,
         pool: Pool,
         limits: Limits,
+        gate: Gate,
         databases: Vec<Database>,
         users: Vec<User>,
         admin: Admin,
@@ -163,6 +164,48 @@ section! {
         user_clients_max: Option<i64>,
         database_clients_max: Option<i64>,
         address_clients_max: Option<i64>,
+    }
+}
+
+section! {
+    /// `[gate]`
+    Gate {
+        otherwise: Option<String>,
+        login_failures_max: Option<i64>,
+        login_failures_window_ms: Option<i64>,
+        login_ban_ms: Option<i64>,
+        login_ban_exempt: Option<Vec<String>>,
+        tracked_max: Option<i64>,
+        rules: Vec<Rule>,
+        rates: Vec<Rate>,
+    }
+}
+
+section! {
+    /// `[[gate.rules]]`
+    Rule {
+        name: Option<String>,
+        verdict: Option<String>,
+        addresses: Vec<String>,
+        countries: Vec<String>,
+        users: Vec<String>,
+        databases: Vec<String>,
+    }
+}
+
+section! {
+    /// `[[gate.rates]]`
+    Rate {
+        name: Option<String>,
+        counted: Option<String>,
+        each: Option<String>,
+        max: Option<i64>,
+        period_ms: Option<i64>,
+        burst: Option<i64>,
+        addresses: Vec<String>,
+        countries: Vec<String>,
+        users: Vec<String>,
+        databases: Vec<String>,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::admin::console::Console;
 use crate::admin::{self, Ask};
 use crate::listener::worker::{LoggedIn, Worker};
 use crate::pool::control::{Command, Remote, Reply, Request, Scope};
+use crate::session::login::Guest;
 use crate::wire::error_response::error_response;
 
 /// Operators at once; they come on top of `client_max`, so that a full house can still be looked at.
@@ -26,7 +27,7 @@ pub(super) struct Desk {
 
 /// Serves an operator past the login, on the worker that it came to.
 pub(super) async fn open(worker: Rc<Worker>, client: LoggedIn) {
-    let LoggedIn { stream, startup, identity, place } = client;
+    let LoggedIn { guest: Guest { stream, startup, identity, .. }, place } = client;
     if let Err(error) = worker.config().admin.role_of(&identity.user) {
         tracing::info!(peer = %stream.peer(), %error, "login refused");
         return stream.farewell(&error_response(&error)).await;
@@ -42,6 +43,7 @@ pub(super) async fn open(worker: Rc<Worker>, client: LoggedIn) {
         remote: desk.remote.clone(),
         asker: desk.asker.clone(),
         connected: Arc::clone(&worker.common.clients),
+        gate: Arc::clone(&worker.common.gate),
     };
     console.run(open.slot.ended()).await;
     drop(place);

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
+use crate::gate::{AtLogin, Visitor};
 use crate::listener::console::{self, CONSOLES_MAX};
 use crate::listener::places::{Kind, Place, TooMany};
 use crate::listener::presence::Visit;
@@ -20,7 +21,7 @@ use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
 use crate::pool::registry::{Blueprint, ServerLogin};
 use crate::session::auth::{Identity, LoginError, authenticate};
-use crate::session::login::{Host, open_session};
+use crate::session::login::{Guest, Host, open_session};
 use crate::session::run::{Session, SessionEnd};
 use crate::session::slot::{peer_of, worker_of};
 use crate::session::startup::{CancelKey, Handshake, Startup, handshake};
@@ -63,7 +64,7 @@ pub(super) async fn cancel(worker: &Worker, key: CancelKey) {
 
 /// Greets a client that was moved to this worker, and serves it.
 pub(super) async fn welcome(worker: Rc<Worker>, mut client: Box<LoggedIn>) {
-    match client.stream.attach() {
+    match client.guest.stream.attach() {
         Ok(()) => greet(&worker, *client).await,
         Err(error) => tracing::debug!(%error, "a client could not be moved between workers"),
     }
@@ -126,6 +127,11 @@ async fn route_cancel(worker: &Rc<Worker>, key: CancelKey) {
 
 async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup, visit: Visit) {
     let config = worker.config();
+    let visitor = visitor(stream.peer(), &startup);
+    if let Err(refusal) = worker.common.gate.admit(&visitor) {
+        tracing::info!(peer = %stream.peer(), user = startup.user, %refusal, "login refused");
+        return stream.farewell(&error_response(&AtLogin(refusal))).await;
+    }
     let for_console = config.admin.is_console(&startup.database);
     // Operators have places of their own, so that a full house can still be looked at.
     let taken = match for_console {
@@ -142,11 +148,15 @@ async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup, 
         Ok(identity) => identity,
         Err(error) => {
             tracing::info!(peer = %stream.peer(), user = startup.user, %error, "login refused");
+            if let LoginError::Rejected { .. } = error {
+                sleep(worker.common.gate.failed(&visitor)).await;
+            }
             return stream.farewell(&error_response(&error)).await;
         }
     };
+    worker.common.gate.succeeded(&visitor);
     if for_console {
-        let client = LoggedIn { stream, startup, identity, place };
+        let client = LoggedIn { guest: Guest { stream, startup, identity, visitor }, place };
         return worker.spawn(console::open(Rc::clone(worker), client));
     }
     if let Err(error) = join_crowd(worker, &mut place, &startup, &identity) {
@@ -154,7 +164,8 @@ async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup, 
         return stream.farewell(&error_response(&error)).await;
     }
     let identity = towards_server(&config.blueprint, &startup, identity);
-    settle_in(worker, LoggedIn { stream, startup, identity, place }).await;
+    settle_in(worker, LoggedIn { guest: Guest { stream, startup, identity, visitor }, place })
+        .await;
 }
 
 /// The client's pool belongs to one worker: there it is served, and its socket moves there once.
@@ -163,16 +174,17 @@ async fn settle_in(worker: &Rc<Worker>, mut client: LoggedIn) {
     if owner == worker.number {
         return greet(worker, client).await;
     }
-    if client.stream.detach().is_ok() {
+    if client.guest.stream.detach().is_ok() {
         // A worker that is gone takes its clients with it: the process is ending.
         let _ = worker.tell(owner, Order::Serve(Box::new(client)));
     }
 }
 
 async fn greet(worker: &Rc<Worker>, client: LoggedIn) {
-    let LoggedIn { stream, startup, identity, place } = client;
-    let host = Host { registry: &worker.registry, slots: &worker.slots };
-    if let Some(session) = open_session(stream, startup, identity, host).await {
+    let LoggedIn { guest, place } = client;
+    let (registry, slots, gate) = (&worker.registry, &worker.slots, &worker.common.gate);
+    let host = Host { registry, slots, gate };
+    if let Some(session) = open_session(guest, host).await {
         // A task of its own: the memory that the login took is given back while the session lives (I7).
         let task = worker.begin_task();
         spawn_local(attend(Box::new(Attended { session, place, task })));
@@ -227,7 +239,13 @@ fn towards_server(blueprint: &Blueprint, startup: &Startup, identity: Identity) 
 }
 
 fn key_of(client: &LoggedIn) -> PoolKey {
-    PoolKey { database: client.startup.database.clone(), user: client.identity.user.clone() }
+    let Guest { startup, identity, .. } = &client.guest;
+    PoolKey { database: startup.database.clone(), user: identity.user.clone() }
+}
+
+fn visitor(peer: &Peer, startup: &Startup) -> Visitor {
+    let (user, database) = (startup.user.clone(), startup.database.clone());
+    Visitor { address: peer.ip(), country: None, user, database }
 }
 
 /// A place for a client, in total and among those from its address.

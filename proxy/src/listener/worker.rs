@@ -19,6 +19,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use crate::admin::{self, Ask};
+use crate::gate::Gate;
 use crate::listener::Config;
 use crate::listener::bind::{Share, Sockets};
 use crate::listener::console::{Desk, serve_requests};
@@ -27,13 +28,12 @@ use crate::listener::peers::Peers;
 use crate::listener::places::{Crowd, Place};
 use crate::listener::presence::Presence;
 use crate::listener::serve::{accept_tcp, accept_unix, cancel, welcome};
-use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
 use crate::pool::control::{Command, Remote, Request};
 use crate::pool::registry::Registry;
-use crate::session::auth::Identity;
+use crate::session::login::Guest;
 use crate::session::slot::{PeerId, Slots, WORKERS_MAX};
-use crate::session::startup::{CancelKey, Startup};
+use crate::session::startup::CancelKey;
 
 /// How long workers get to do what they do between two steps of their other work.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -56,9 +56,7 @@ pub(super) enum Order {
 /// A client past its authentication, on its way to its worker. Its socket is on no reactor.
 #[derive(Debug)]
 pub(super) struct LoggedIn {
-    pub(super) stream: ClientStream,
-    pub(super) startup: Startup,
-    pub(super) identity: Identity,
+    pub(super) guest: Guest,
     pub(super) place: Place,
 }
 
@@ -69,6 +67,7 @@ pub(super) struct Team {
     threads: Vec<JoinHandle<()>>,
     config: Arc<Config>,
     crowd: Arc<Crowd>,
+    gate: Arc<Gate>,
     presence: Arc<Presence>,
     console: watch::Sender<Arc<admin::Config>>,
     remote: Remote,
@@ -107,6 +106,7 @@ impl Team {
         let (console, settings) = watch::channel(Arc::clone(&config.admin));
         let common = Common {
             crowd: Crowd::new(config.clients.clone()),
+            gate: Gate::new(config.gate.clone()),
             desk: Desk { settings, remote: remote.clone(), asker },
             clients: Arc::default(),
             consoles: Arc::default(),
@@ -115,8 +115,8 @@ impl Team {
             orders: orders.iter().map(mpsc::UnboundedSender::downgrade).collect(),
         };
         let (crowd, presence) = (Arc::clone(&common.crowd), Arc::clone(&common.presence));
-        let threads = Vec::new();
-        let mut team = Self { orders, threads, config, crowd, presence, console, remote };
+        let (gate, threads) = (Arc::clone(&common.gate), Vec::new());
+        let mut team = Self { orders, threads, config, crowd, gate, presence, console, remote };
         let mut ends = Ends::default();
         for ((number, inbox), requests) in inboxes.into_iter().enumerate().zip(requests) {
             let (config, share) = (Arc::clone(&team.config), sockets.share()?);
@@ -150,6 +150,7 @@ impl Team {
         budget.set_limits(config.blueprint.budget.limits());
         config.blueprint.budget = budget;
         self.crowd.set_limits(config.clients.clone());
+        self.gate.adopt(config.gate.clone());
         self.config = Arc::new(config);
         self.console.send_replace(Arc::clone(&self.config.admin));
         self.have_done(|done| Order::Adopt(Arc::clone(&self.config), done)).await;
@@ -241,6 +242,7 @@ pub(super) struct Common {
     pub(super) clients: Arc<AtomicUsize>,
     pub(super) consoles: Arc<AtomicUsize>,
     pub(super) crowd: Arc<Crowd>,
+    pub(super) gate: Arc<Gate>,
     pub(super) presence: Arc<Presence>,
     pub(super) desk: Desk,
     pub(super) peers: Option<Arc<Peers>>,

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -31,6 +31,16 @@ pub enum Peer {
     Tcp(TcpAddress),
     /// A client on this machine, over the unix socket.
     Unix,
+}
+
+impl Peer {
+    /// Where it comes from; none over the unix socket.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.get().ip()),
+            Self::Unix => None,
+        }
+    }
 }
 
 impl fmt::Display for Peer {

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::backend::settings::{SEARCH_PATH, Settings};
 use crate::error::ClientFacing;
+use crate::gate::Toll;
 use crate::net::flow::Flow;
 use crate::net::stream::ClientStream;
 use crate::pool::counters::{Count, Counters};
@@ -20,7 +21,6 @@ use crate::pool::greeting::Greeting;
 use crate::router::holds::Holds;
 use crate::session::replay::Replay;
 use crate::session::resetting::Resetting;
-use crate::session::statement_limit::StatementLimit;
 use crate::session::statements::Statements;
 use crate::wire::buffer::Buffer;
 use crate::wire::error_response::error_response;
@@ -60,6 +60,8 @@ pub struct Client {
     pub discarding: usize,
     /// Where its work is counted.
     pub counters: Rc<Counters>,
+    /// What its statements are paid with.
+    pub toll: Toll,
 }
 
 /// What is known of requests on their way.
@@ -114,8 +116,8 @@ pub struct Word {
 pub enum Meaning {
     /// The statement that the client calls by this name.
     Name(Box<[u8]>),
-    /// That the proxy refuses a Parse.
-    Refused(StatementLimit),
+    /// That the proxy refuses: the message for the client.
+    Refused(Box<[u8]>),
 }
 
 /// Requests that the proxy refused itself are to be answered as a server would.
@@ -147,6 +149,7 @@ impl Client {
             refusal: Refusal::None,
             discarding: 0,
             counters: Rc::default(),
+            toll: Toll::default(),
         }
     }
 

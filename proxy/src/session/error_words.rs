@@ -5,7 +5,6 @@ use memchr::memmem;
 
 use crate::backend::statement::NAME_PREFIX;
 use crate::session::client::{Client, Meaning, Word};
-use crate::wire::error_response::error_response;
 use crate::wire::header::HEADER_LEN;
 
 /// The error of the sequence with this number as the client is to see it, when that is another than the server's.
@@ -13,7 +12,7 @@ pub fn reworded(client: &mut Client, message: &[u8], sequence_number: u32) -> Op
     let name = name_on_server(message)?.to_vec();
     match meaning(client, &name, sequence_number) {
         Some(Meaning::Name(own)) => Some(renamed(message, &name, &own)),
-        Some(Meaning::Refused(limit)) => Some(error_response(&limit)),
+        Some(Meaning::Refused(said)) => Some(said.into()),
         None => {
             let own = client.statements.name_of(&name)?;
             Some(renamed(message, &name, own))

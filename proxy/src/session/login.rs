@@ -3,9 +3,11 @@
 //! Must not know how the client proved who it is.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::backend::report;
 use crate::error::{ClientFacing, Severity, SqlState};
+use crate::gate::{Gate, Toll, Visitor};
 use crate::net::stream::ClientStream;
 use crate::net::tcp_address::TcpAddress;
 use crate::pool::apart::ApartError;
@@ -25,12 +27,27 @@ use crate::wire::greeting::{
 };
 use crate::wire::tag::TransactionStatus;
 
+/// A client that has proved who it is.
+#[derive(Debug)]
+pub struct Guest {
+    /// Its connection.
+    pub stream: ClientStream,
+    /// What it wants.
+    pub startup: Startup,
+    /// Who it is to the server.
+    pub identity: Identity,
+    /// Who it was at the gate.
+    pub visitor: Visitor,
+}
+
 /// What the worker lends to its sessions.
 pub struct Host<'a> {
     /// Its pools.
     pub registry: &'a Registry,
     /// Its sessions.
     pub slots: &'a Rc<Slots>,
+    /// What its statements are paid for at.
+    pub gate: &'a Arc<Gate>,
 }
 
 /// Why a client that proved who it is gets no session.
@@ -67,12 +84,8 @@ struct Prepared {
 ///
 /// # Cancel safety
 /// Dropped midway, the client sees its connection closed.
-pub async fn open_session(
-    stream: ClientStream,
-    startup: Startup,
-    identity: Identity,
-    host: Host<'_>,
-) -> Option<Session> {
+pub async fn open_session(guest: Guest, host: Host<'_>) -> Option<Session> {
+    let Guest { stream, startup, identity, visitor } = guest;
     let peer = stream.peer().clone();
     let key = PoolKey { database: startup.database.clone(), user: identity.user.clone() };
     let Prepared { pool, greeting, own } = match prepare(&key, &startup, identity, &host).await {
@@ -98,6 +111,7 @@ pub async fn open_session(
     let welcome = welcome(&greeting, &open);
     let mut client = Client::new(stream, greeting);
     client.counters = Rc::clone(&pool.roster.counters);
+    client.toll = Toll::new(Arc::clone(host.gate), visitor);
     if client.send(&welcome).await.is_err() {
         tracing::debug!(%peer, "a client was gone before it was greeted");
         return None;

@@ -143,16 +143,22 @@ impl Session {
     async fn answer(&mut self) -> Option<SessionEnd> {
         let sent = match self.answer_locally() {
             Some(reply) => self.client.send(&reply).await,
-            None => match self.attach().await {
+            None => match self.pay_and_attach().await {
                 Ok(Some(server)) => return self.relay(server).await,
                 Ok(None) => return Some(SessionEnd::Lost),
                 Err(error) => {
                     self.open.slot.rest();
-                    self.refuse(&error).await
+                    self.refuse(&*error).await
                 }
             },
         };
         sent.err().map(|_| SessionEnd::Lost)
+    }
+
+    /// A request that is not paid for waits for no server connection.
+    async fn pay_and_attach(&mut self) -> Result<Option<PooledServer>, Box<dyn ClientFacing>> {
+        self.pay_first().map_err(boxed)?;
+        self.attach().await.map_err(boxed)
     }
 
     fn answer_locally(&mut self) -> Option<Vec<u8>> {
@@ -297,8 +303,9 @@ impl Session {
 
     /// Answers a request that got no server connection, as a server would have: one error, and ReadyForQuery at the end
     /// of the simple query or at the Sync.
-    async fn refuse(&mut self, error: &AcquireError) -> std::io::Result<()> {
-        tracing::debug!(pool = %self.pool.key, %error, "a request was refused");
+    async fn refuse(&mut self, error: &dyn ClientFacing) -> std::io::Result<()> {
+        let why = error.message();
+        tracing::debug!(pool = %self.pool.key, why, "a request was refused");
         let mut reply = error_response(error);
         match front(&self.client) {
             Some((FrontendTag::Query | FrontendTag::FunctionCall | FrontendTag::Sync, total)) => {
@@ -309,6 +316,10 @@ impl Session {
         }
         self.client.send(&reply).await
     }
+}
+
+fn boxed(error: impl ClientFacing + 'static) -> Box<dyn ClientFacing> {
+    Box::new(error)
 }
 
 impl SessionEnd {
@@ -331,6 +342,7 @@ impl ClientFacing for SessionEnd {
         match self {
             Self::Malformed(_) => SqlState::PROTOCOL_VIOLATION,
             Self::TimedOut(overdue) => overdue.sqlstate(),
+            Self::Refused(UpstreamError::TooFast(refusal)) => refusal.sqlstate(),
             Self::Refused(_) => SqlState::PROGRAM_LIMIT_EXCEEDED,
             Self::ServerLost(_) | Self::ServerEnded => SqlState::CONNECTION_FAILURE,
             Self::Left | Self::Lost | Self::Ending => SqlState::ADMIN_SHUTDOWN,
@@ -359,6 +371,7 @@ impl ClientFacing for SessionEnd {
             Self::Refused(UpstreamError::StatementTooLong(_)) => {
                 Some("Pass large values as parameters instead of in the statement's text.".into())
             }
+            Self::Refused(UpstreamError::TooFast(refusal)) => refusal.hint(),
             Self::Refused(UpstreamError::TooManyRequests) => {
                 Some("Send a Sync and read the answers before sending more.".into())
             }

@@ -26,15 +26,15 @@ pub enum StatementLimit {
 }
 
 impl Upstream<'_> {
-    /// A Parse that may not be: the server is made to say no where it stands, so that all that follows from an error
-    /// follows from this one, and is then put into other words.
-    pub(super) fn refuse(&mut self, buffer: &mut Buffer, message: &Message, limit: StatementLimit) {
+    /// A message that may not be: the server is made to say no where it stands, so that all that follows from an error
+    /// follows from this one, and the client is then told `said`.
+    pub(super) fn refuse(&mut self, buffer: &mut Buffer, message: &Message, said: Box<[u8]>) {
         let on_server = [NAME_PREFIX, b"refuses_more"].concat().into_boxed_slice();
         self.server.up.skip(buffer, message.present);
         self.owe(FrontendTag::Bind);
         write_bind_head(self.server.up.outbox.writer(), b"", &on_server, NO_VALUES.len());
         self.server.up.outbox.push(&NO_VALUES);
-        self.reword(on_server, Meaning::Refused(limit));
+        self.reword(on_server, Meaning::Refused(said));
     }
 }
 

@@ -8,15 +8,18 @@ use std::rc::Rc;
 use crate::backend::server::{Server, prepare};
 use crate::backend::settings::SEARCH_PATH;
 use crate::backend::statement::{Interner, Statement};
+use crate::gate;
 use crate::pool::PoolMode;
 use crate::pool::counters::Count;
 use crate::router::command::{deallocated, ends_transaction};
 use crate::router::holds::Holds;
 use crate::router::names::name_uses;
 use crate::session::client::{Client, Meaning, Word};
+use crate::session::paying::Paid;
 use crate::session::resetting::Resetting;
 use crate::session::statements::Named;
 use crate::wire::buffer::Buffer;
+use crate::wire::error_response::error_response;
 use crate::wire::frontend::{
     BindHead, Parse, Subject, query_of, read_subject, write_bind_head, write_parse, write_subject,
 };
@@ -52,6 +55,9 @@ pub enum UpstreamError {
     /// It asks on and on without reading what the proxy answers, or without a Sync.
     #[error("too many requests are unanswered on one connection (limit {REQUESTS_MAX})")]
     TooManyRequests,
+    /// It asks more often than it may, by a statement that nothing can take the place of.
+    #[error("{0}")]
+    TooFast(Box<gate::Refusal>),
     /// A named statement is too long to be shared.
     #[error(
         "a prepared statement of {0} bytes is longer than the proxy keeps (limit {PARSE_LEN_MAX})"
@@ -158,6 +164,9 @@ impl Upstream<'_> {
     }
 
     fn pass(&mut self, buffer: &mut Buffer, message: &Message) -> Result<(), UpstreamError> {
+        if self.pay(buffer, message)? == Paid::Refused {
+            return Ok(());
+        }
         match (message.tag, self.mode) {
             (FrontendTag::Query, _) => self.query(buffer, message),
             (FrontendTag::Parse, PoolMode::Transaction) => return self.parse(buffer, message),
@@ -268,7 +277,7 @@ impl Upstream<'_> {
             (parse.name.to_vec(), self.client.statements.exceeded(self.interner, parse.body, path));
         let is_new = self.client.statements.get(&name).is_none();
         if let Some(limit) = exceeded.filter(|_| is_new) {
-            self.refuse(buffer, message, limit);
+            self.refuse(buffer, message, error_response(&limit).into());
             return Ok(());
         }
         let (holds, uses) = (self.client.holds_of(parse.query()), name_uses(parse.query()));

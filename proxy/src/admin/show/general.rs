@@ -42,7 +42,7 @@ pub(super) const DNS_HOSTS: [Column; 3] = [("hostname", Text), ("ttl", Int), ("a
 /// As PgBouncer has them.
 pub(super) const DNS_ZONES: [Column; 3] = [("zonename", Text), ("serial", Int), ("count", Int)];
 
-const HELP: [(&str, &str); 15] = [
+const HELP: [(&str, &str); 18] = [
     ("SHOW HELP|VERSION|CONFIG|STATE|LISTS|MEM", "the proxy itself"),
     ("SHOW DATABASES|USERS|POOLS", "what clients use and how much of it"),
     (
@@ -50,6 +50,7 @@ const HELP: [(&str, &str); 15] = [
         "each connection; why a client keeps its server connection",
     ),
     ("SHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS|PINS", "what was counted"),
+    ("SHOW LIMITS|BANS", "who may come in and how often; who is kept out for now"),
     ("SHOW PREPARED_STATEMENTS", "the statements that clients share"),
     ("PAUSE [db]", "let requests queue up; done once no server connection is left"),
     ("RESUME [db]", "go on after PAUSE or KILL"),
@@ -58,6 +59,8 @@ const HELP: [(&str, &str); 15] = [
     ("DISABLE db / ENABLE db", "refuse newcomers / let them in again"),
     ("KILL [db]", "end all clients and server connections, and pause until RESUME"),
     ("KILL_CLIENT id", "end one client"),
+    ("BAN address|network [time]", "keep newcomers from there out, such as 203.0.113.0/24 10min"),
+    ("UNBAN address|network", "let them in again, those with too many failed logins, too"),
     ("RELOAD", "read the configuration again; what was SET is forgotten"),
     ("SET key = value", "change a setting until RELOAD; SHOW CONFIG lists them"),
     (
