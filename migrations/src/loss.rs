@@ -269,10 +269,10 @@ pub(crate) async fn weigh(
                 format!(" WHERE {}", held.collect::<Vec<_>>().join(" OR "))
             }
         };
-        // Of a partitioned table the partitions hold the bytes.
+        // Of a partitioned table the partitions hold the bytes; any other is in no tree.
         let sql = format!(
-            "SELECT (SELECT count(*) FROM {table}{held}), (SELECT coalesce(sum(pg_table_size(relid)), 0)::bigint \
-               FROM pg_partition_tree({name}::regclass) WHERE isleaf)",
+            "SELECT (SELECT count(*) FROM {table}{held}), (pg_table_size({name}::regclass) + (SELECT \
+               coalesce(sum(pg_table_size(relid)), 0) FROM pg_partition_tree({name}::regclass) WHERE level > 0))::bigint",
             table = loss.sql(),
             name = crate::ledger::literal(&loss.sql()),
         );

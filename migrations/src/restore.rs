@@ -25,7 +25,7 @@ const COLUMNS: &str = "
 const TRIGGERS: &str = "
     SELECT g.tgrelid::regclass::text, quote_ident(g.tgname), g.tgenabled = 'A'
       FROM pg_trigger AS g
-     WHERE g.tgrelid IN (SELECT relid FROM pg_partition_tree($1::text::regclass))
+     WHERE (g.tgrelid = $1::text::regclass OR g.tgrelid IN (SELECT relid FROM pg_partition_tree($1::text::regclass)))
        AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgparentid = 0";
 
 /// For each table of $1, the others of $1 that it refers to by foreign keys.

@@ -58,6 +58,8 @@ pub struct Config {
     pub budget: pool::budget::Limits,
     /// How many clients there may be of one kind.
     pub clients: ClientLimits,
+    /// Where clients come in that the edge sends, if it does.
+    pub tunnel: Option<crate::listener::Tunnel>,
     /// Who may come in, and how often.
     pub gate: crate::gate::Config,
     /// What differs for single databases.
@@ -227,7 +229,8 @@ impl Config {
             users: own::users(&read, &raw.users)?,
             budget: sections::budget(&read, &raw.limits)?,
             clients: sections::clients(&read, &raw.limits)?,
-            gate: gate::gate(&read, &raw.gate)?,
+            gate: gate::gate(&read, &raw.gate, &raw.tunnel)?,
+            tunnel: sections::tunnel(&read, &raw.tunnel)?,
             log: sections::log(&read, &raw.log)?,
         })
     }

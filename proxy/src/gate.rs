@@ -27,7 +27,7 @@ pub use rates::{Bucket, Counted, Each, Enforced, Rate, Whose};
 pub use refusal::{AtLogin, Refusal};
 pub use rules::{About, Rule, Rules, Verdict};
 pub use toll::Toll;
-pub use visitor::{Country, NoCountry, Visitor};
+pub use visitor::{Country, Entrance, NoCountry, Visitor};
 
 /// What the gate is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,6 +16,7 @@ pub mod gate;
 pub mod router;
 
 pub mod admin;
+pub mod http;
 pub mod session;
 
 pub mod listener;

@@ -12,6 +12,7 @@ mod places;
 mod presence;
 mod scheduling;
 mod serve;
+mod tunnel;
 mod worker;
 
 use std::net::SocketAddr;
@@ -24,7 +25,7 @@ use crate::net::tls::TlsPolicy;
 use crate::pool::registry::Blueprint;
 use crate::session::auth;
 use crate::{admin, gate};
-use bind::{Sockets, addresses, is_at};
+use bind::{Sockets, is_at};
 use handover::{Inheritance, offer};
 use operation::operate;
 pub use operation::{Arrival, Change, Operation, Source};
@@ -52,6 +53,8 @@ pub struct Config {
     pub client_max: usize,
     /// Clients at most of one kind, in all workers together.
     pub clients: ClientLimits,
+    /// Where clients come in that the edge sends.
+    pub tunnel: Option<Tunnel>,
     /// Who may come in, and how often.
     pub gate: gate::Config,
     /// How long a client may take to log in.
@@ -68,6 +71,15 @@ pub struct Config {
     pub blueprint: Blueprint,
     /// The admin console.
     pub admin: Arc<admin::Config>,
+}
+
+/// Where the edge connects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// A loopback address.
+    pub host: String,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
 }
 
 /// Why the listener cannot start or go on.
@@ -117,7 +129,7 @@ pub async fn run(
     let peers = config.peer_dir.as_deref().map(Peers::join).transpose()?;
     let mut inherited = match (&peers, operation.arrival) {
         (Some(peers), Arrival::TakingOver) => {
-            let wanted = addresses(&config).await?;
+            let wanted = bind::all_addresses(&config).await?;
             let is_wanted = |socket: &_| wanted.iter().any(|address| is_at(socket, address));
             Inheritance::take(peers, is_wanted).await
         }

@@ -11,3 +11,4 @@ pub mod tcp_address;
 pub mod tls;
 pub mod tls_stream;
 pub mod verifier;
+pub mod websocket;

@@ -9,6 +9,7 @@ mod conversation;
 mod copy;
 mod drain;
 mod drivers;
+mod edge;
 mod extension;
 mod faults;
 mod floods;

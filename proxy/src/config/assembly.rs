@@ -60,6 +60,7 @@ impl Config {
             workers: listen.workers,
             scheduling: listen.scheduling,
             client_max: listen.client_max,
+            tunnel: self.tunnel.clone(),
             gate: self.gate.clone(),
             clients: self.client_limits(),
             login_timeout: listen.login_timeout,

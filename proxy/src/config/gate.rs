@@ -11,9 +11,11 @@ use std::time::Duration;
 use super::reader::{Reader, TIME_MAX_MS};
 use super::sections::missing;
 use super::{ConfigError, raw};
-use crate::gate::{About, Config, Counted, Each, Patience, Rate, Rule, Verdict};
+use crate::gate::{About, Config, Counted, Each, Entrance, Patience, Rate, Rule, Verdict};
 
 const VERDICTS: [(&str, Verdict); 2] = [("allow", Verdict::Allow), ("deny", Verdict::Deny)];
+const ENTRANCES: [(&str, Entrance); 2] =
+    [("direct", Entrance::Direct), ("tunnel", Entrance::Tunnel)];
 const COUNTED: [(&str, Counted); 2] =
     [("statements", Counted::Statements), ("logins", Counted::Logins)];
 const EACH: [(&str, Each); 4] = [
@@ -29,6 +31,7 @@ const RATE_MAX: i64 = 1_000_000_000;
 struct Lists<'a> {
     addresses: &'a [String],
     countries: &'a [String],
+    entrance: Option<&'a String>,
     users: &'a [String],
     databases: &'a [String],
 }
@@ -38,19 +41,30 @@ macro_rules! lists {
         Lists {
             addresses: &$raw.addresses,
             countries: &$raw.countries,
+            entrance: $raw.entrance.as_ref(),
             users: &$raw.users,
             databases: &$raw.databases,
         }
     };
 }
 
-pub(super) fn gate(read: &Reader<'_>, raw: &raw::Gate) -> Result<Config, ConfigError> {
+/// What each address may ask through the tunnel, where nothing else is said: the document of the original project has
+/// 100 requests a minute.
+const TUNNEL_STATEMENTS_PER_MINUTE: i64 = 100;
+const TUNNEL_RATE: &str = "tunnel.address_statements_per_minute";
+
+pub(super) fn gate(
+    read: &Reader<'_>,
+    raw: &raw::Gate,
+    tunnel: &raw::Tunnel,
+) -> Result<Config, ConfigError> {
     let usual = Config::default();
     let rules = raw.rules.iter().enumerate();
     let rules = rules.map(|(at, one)| rule(read, &format!("gate.rules[{at}]"), one));
     let rates = raw.rates.iter().enumerate();
     let rates = rates.map(|(at, one)| rate(read, &format!("gate.rates[{at}]"), one));
-    let rates = rates.collect::<Result<Vec<_>, _>>()?;
+    let mut rates = rates.collect::<Result<Vec<_>, _>>()?;
+    rates.extend(tunnel_rate(read, tunnel)?);
     let mut seen = BTreeSet::new();
     if let Some(twice) = rates.iter().find(|rate| !seen.insert(&rate.name)) {
         return Err(read.refuse("gate.rates.name", &twice.name, "give each name once"));
@@ -68,6 +82,23 @@ pub(super) fn gate(read: &Reader<'_>, raw: &raw::Gate) -> Result<Config, ConfigE
         )?,
         rates,
     })
+}
+
+/// The rate of the tunnel's door; none where it is closed or the rate is 0.
+fn tunnel_rate(read: &Reader<'_>, raw: &raw::Tunnel) -> Result<Option<Rate>, ConfigError> {
+    let given = raw.address_statements_per_minute;
+    let max = read.number(TUNNEL_RATE, given, TUNNEL_STATEMENTS_PER_MINUTE, 0..=RATE_MAX)?;
+    let max = u32::try_from(max).ok().and_then(NonZeroU32::new);
+    let Some(max) = max.filter(|_| raw.port.is_some()) else { return Ok(None) };
+    Ok(Some(Rate {
+        name: TUNNEL_RATE.to_owned(),
+        counted: Counted::Statements,
+        each: Each::Address,
+        max,
+        period: Duration::from_secs(60),
+        burst: max,
+        about: About { entrance: Some(Entrance::Tunnel), ..About::default() },
+    }))
 }
 
 fn patience(read: &Reader<'_>, raw: &raw::Gate, usual: Patience) -> Result<Patience, ConfigError> {
@@ -129,6 +160,7 @@ fn about(read: &Reader<'_>, at: &str, lists: &Lists<'_>) -> Result<About, Config
     Ok(About {
         networks: all(read, &format!("{at}.addresses"), lists.addresses)?,
         countries: all(read, &format!("{at}.countries"), lists.countries)?,
+        entrance: read.word(&format!("{at}.entrance"), lists.entrance, &ENTRANCES)?,
         users: lists.users.to_vec(),
         databases: lists.databases.to_vec(),
     })

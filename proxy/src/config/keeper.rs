@@ -131,6 +131,11 @@ fn at_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.peer_dir", was.peer_dir != is.peer_dir),
         ("listen.workers", was.workers != is.workers),
         ("listen.scheduling", was.scheduling != is.scheduling),
+        (
+            "tunnel.host",
+            old.tunnel.as_ref().map(|t| &t.host) != new.tunnel.as_ref().map(|t| &t.host),
+        ),
+        ("tunnel.port", old.tunnel.as_ref().map(|t| t.port) != new.tunnel.as_ref().map(|t| t.port)),
         ("log.format", old.log.format != new.log.format),
     ];
     changes.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()

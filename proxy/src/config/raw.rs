@@ -48,6 +48,7 @@ section! {
         pool: Pool,
         limits: Limits,
         gate: Gate,
+        tunnel: Tunnel,
         databases: Vec<Database>,
         users: Vec<User>,
         admin: Admin,
@@ -168,6 +169,15 @@ section! {
 }
 
 section! {
+    /// `[tunnel]`
+    Tunnel {
+        host: Option<String>,
+        port: Option<i64>,
+        address_statements_per_minute: Option<i64>,
+    }
+}
+
+section! {
     /// `[gate]`
     Gate {
         otherwise: Option<String>,
@@ -188,6 +198,7 @@ section! {
         verdict: Option<String>,
         addresses: Vec<String>,
         countries: Vec<String>,
+        entrance: Option<String>,
         users: Vec<String>,
         databases: Vec<String>,
     }
@@ -204,6 +215,7 @@ section! {
         burst: Option<i64>,
         addresses: Vec<String>,
         countries: Vec<String>,
+        entrance: Option<String>,
         users: Vec<String>,
         databases: Vec<String>,
     }

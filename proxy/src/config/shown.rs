@@ -12,7 +12,9 @@ use crate::pool::config::Testing;
 type Shown = Vec<(&'static str, String)>;
 
 /// What cannot change while clients are served.
-const AT_START: [&str; 8] = [
+const AT_START: [&str; 10] = [
+    "tunnel.host",
+    "tunnel.port",
     "listen.host",
     "listen.port",
     "listen.unix_socket_dir",
@@ -57,6 +59,14 @@ fn listen(config: &Config) -> Shown {
         ("listen.leave_timeout_ms", ms(listen.leave_timeout)),
         ("listen.drain_timeout_ms", ms(listen.drain_timeout)),
         ("listen.tls.mode", config.tls.mode.to_string()),
+        (
+            "tunnel.host",
+            config.tunnel.as_ref().map_or_else(String::new, |tunnel| tunnel.host.clone()),
+        ),
+        (
+            "tunnel.port",
+            config.tunnel.as_ref().map_or_else(String::new, |tunnel| tunnel.port.to_string()),
+        ),
         ("admin.databases", admin.databases.join(", ")),
         ("admin.users", admin.users.join(", ")),
         ("admin.stats_users", admin.stats_users.join(", ")),

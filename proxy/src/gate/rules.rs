@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::gate::network::Network;
-use crate::gate::visitor::{Country, Visitor};
+use crate::gate::visitor::{Country, Entrance, Visitor};
 
 /// What a rule says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct About {
     pub networks: Vec<Network>,
     /// From which country.
     pub countries: Vec<Country>,
+    /// By which door; none is by any.
+    pub entrance: Option<Entrance>,
     /// Who they want to be.
     pub users: Vec<String>,
     /// Where they want to go.
@@ -31,10 +33,11 @@ pub struct About {
 impl About {
     /// True when it is about this visitor. One whose address or country is not known is in no list of those.
     pub fn includes(&self, visitor: &Visitor) -> bool {
-        let Self { networks, countries, users, databases } = self;
+        let Self { networks, countries, entrance, users, databases } = self;
         let is_from = |network: &Network| visitor.address.is_some_and(|at| network.contains(at));
         (networks.is_empty() || networks.iter().any(is_from))
             && (countries.is_empty() || visitor.country.is_some_and(|at| countries.contains(&at)))
+            && entrance.is_none_or(|entrance| entrance == visitor.entrance)
             && (users.is_empty() || users.contains(&visitor.user))
             && (databases.is_empty() || databases.contains(&visitor.database))
     }
@@ -95,6 +98,7 @@ mod tests {
         Visitor {
             address: address.parse().ok(),
             country: country.parse().ok(),
+            entrance: Entrance::Direct,
             user: user.to_owned(),
             database: "app".to_owned(),
         }

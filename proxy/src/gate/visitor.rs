@@ -13,6 +13,8 @@ pub struct Visitor {
     pub address: Option<IpAddr>,
     /// The country that whoever is in front of the proxy found for the address.
     pub country: Option<Country>,
+    /// Which door it came by.
+    pub entrance: Entrance,
     /// The user it wants to be.
     pub user: String,
     /// The database it names.
@@ -24,6 +26,16 @@ impl Visitor {
     pub fn network(&self) -> Option<Network> {
         self.address.map(Network::of_client)
     }
+}
+
+/// The doors of the proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Entrance {
+    /// The listener for PostgreSQL's protocol.
+    #[default]
+    Direct,
+    /// The listener for what comes through the tunnel.
+    Tunnel,
 }
 
 /// A country by its two letters (ISO 3166-1 alpha-2), or one of the edge's own codes: `XX` for unknown, `T1` for Tor.

@@ -12,7 +12,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::lookup_host;
 
 use crate::listener::handover::Inheritance;
-use crate::listener::{Config, ListenerError};
+use crate::listener::{Config, ListenerError, Tunnel};
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 4_096;
@@ -22,6 +22,7 @@ const BACKLOG: i32 = 4_096;
 #[derive(Debug)]
 pub(super) struct Sockets {
     tcp: Vec<TcpListener>,
+    tunnel: Vec<TcpListener>,
     unix: Option<(UnixListener, PathBuf)>,
     is_handed_over: Arc<AtomicBool>,
 }
@@ -30,6 +31,7 @@ pub(super) struct Sockets {
 #[derive(Debug)]
 pub(super) struct Share {
     pub(super) tcp: Vec<TcpListener>,
+    pub(super) tunnel: Vec<TcpListener>,
     pub(super) unix: Option<UnixListener>,
 }
 
@@ -40,29 +42,12 @@ impl Sockets {
         config: &Config,
         inherited: &mut Inheritance,
     ) -> Result<Self, ListenerError> {
-        let (mut tcp, mut foreign): (Vec<TcpListener>, _) = (Vec::new(), None);
-        for mut address in addresses(config).await? {
-            // With port 0 the further addresses get the port that the first one was given.
-            if let Some(port) = tcp.first().and_then(|first| first.local_addr().ok()) {
-                address.set_port(port.port());
-            }
-            let found = inherited.tcp.iter().position(|socket| is_at(socket, &address));
-            let listener =
-                found.map_or_else(|| bind_tcp(address), |at| Ok(inherited.tcp.remove(at)));
-            match listener {
-                Ok(listener) => tcp.push(listener),
-                Err(source) if lacks_family(&source) => foreign = Some((address, source)),
-                Err(source) => return Err(bind_error(&address, source)),
-            }
+        let tcp = bind_all(addresses(&config.host, config.port).await?, inherited)?;
+        let tunnel = bind_all(tunnel_addresses(config).await?, inherited)?;
+        for address in tunnel.iter().filter_map(|listener| listener.local_addr().ok()) {
+            tracing::info!(%address, "listening for the tunnel");
         }
-        match foreign {
-            Some((address, source)) if tcp.is_empty() => return Err(bind_error(&address, source)),
-            Some((address, _)) => {
-                tracing::info!(%address, "not listened on: the system has no such addresses");
-            }
-            None => {}
-        }
-        let mut sockets = Self { tcp, unix: None, is_handed_over: Arc::default() };
+        let mut sockets = Self { tcp, tunnel, unix: None, is_handed_over: Arc::default() };
         if let Some(dir) = &config.unix_socket_dir {
             let path = dir.join(format!(".s.PGSQL.{}", sockets.address().port()));
             let listener = match inherited.unix.pop() {
@@ -88,9 +73,10 @@ impl Sockets {
 
     /// The same sockets once more.
     pub(super) fn share(&self) -> io::Result<Share> {
-        let tcp = self.tcp.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
+        let all = |sockets: &[TcpListener]| sockets.iter().map(TcpListener::try_clone).collect();
+        let (tcp, tunnel): (io::Result<_>, io::Result<_>) = (all(&self.tcp), all(&self.tunnel));
         let unix = self.unix.as_ref().map(|(listener, _)| listener.try_clone()).transpose()?;
-        Ok(Share { tcp, unix })
+        Ok(Share { tcp: tcp?, tunnel: tunnel?, unix })
     }
 }
 
@@ -104,12 +90,26 @@ impl Drop for Sockets {
     }
 }
 
-/// Every address that the configured hosts stand for, at least one, and each once.
-pub(super) async fn addresses(config: &Config) -> Result<Vec<SocketAddr>, ListenerError> {
+/// Every address that is listened on, the tunnel's included.
+pub(super) async fn all_addresses(config: &Config) -> Result<Vec<SocketAddr>, ListenerError> {
+    let mut all = addresses(&config.host, config.port).await?;
+    all.extend(tunnel_addresses(config).await?);
+    Ok(all)
+}
+
+async fn tunnel_addresses(config: &Config) -> Result<Vec<SocketAddr>, ListenerError> {
+    match &config.tunnel {
+        Some(Tunnel { host, port }) => addresses(host, *port).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Every address that the hosts stand for, at least one, and each once.
+async fn addresses(hosts: &str, port: u16) -> Result<Vec<SocketAddr>, ListenerError> {
     let mut addresses = Vec::new();
-    for host in config.host.split(',').map(str::trim) {
+    for host in hosts.split(',').map(str::trim) {
         let resolve = |source| ListenerError::Resolve { host: host.to_owned(), source };
-        let found: Vec<_> = lookup_host((host, config.port)).await.map_err(resolve)?.collect();
+        let found: Vec<_> = lookup_host((host, port)).await.map_err(resolve)?.collect();
         if found.is_empty() {
             return Err(resolve(io::ErrorKind::NotFound.into()));
         }
@@ -133,6 +133,35 @@ fn is_at_path(socket: &UnixListener, path: &Path) -> bool {
 /// "::" is for all, where there is IPv6.
 fn lacks_family(error: &io::Error) -> bool {
     error.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
+}
+
+/// Listens on all addresses that the system has. What is inherited is taken as it is.
+fn bind_all(
+    addresses: Vec<SocketAddr>,
+    inherited: &mut Inheritance,
+) -> Result<Vec<TcpListener>, ListenerError> {
+    let (mut tcp, mut foreign): (Vec<TcpListener>, _) = (Vec::new(), None);
+    for mut address in addresses {
+        // With port 0 the further addresses get the port that the first one was given.
+        if let Some(port) = tcp.first().and_then(|first| first.local_addr().ok()) {
+            address.set_port(port.port());
+        }
+        let found = inherited.tcp.iter().position(|socket| is_at(socket, &address));
+        let listener = found.map_or_else(|| bind_tcp(address), |at| Ok(inherited.tcp.remove(at)));
+        match listener {
+            Ok(listener) => tcp.push(listener),
+            Err(source) if lacks_family(&source) => foreign = Some((address, source)),
+            Err(source) => return Err(bind_error(&address, source)),
+        }
+    }
+    match foreign {
+        Some((address, source)) if tcp.is_empty() => return Err(bind_error(&address, source)),
+        Some((address, _)) => {
+            tracing::info!(%address, "not listened on: the system has no such addresses");
+        }
+        None => {}
+    }
+    Ok(tcp)
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {

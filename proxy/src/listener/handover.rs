@@ -122,7 +122,7 @@ async fn hand_over(mut stream: UnixStream, share: &Share) -> io::Result<()> {
 }
 
 fn send(stream: &UnixStream, share: &Share) -> io::Result<()> {
-    let tcp = share.tcp.iter().map(AsFd::as_fd);
+    let tcp = share.tcp.iter().chain(&share.tunnel).map(AsFd::as_fd);
     let all: Vec<_> = tcp.chain(share.unix.iter().map(AsFd::as_fd)).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS_MAX))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -173,7 +173,7 @@ mod tests {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = tcp.local_addr().unwrap();
         let (old, new) = UnixStream::pair().unwrap();
-        let share = Share { tcp: vec![tcp], unix: None };
+        let share = Share { tcp: vec![tcp], tunnel: Vec::new(), unix: None };
         let offered = tokio::spawn(async move { hand_over(old, &share).await });
         let found = receive(new).await.unwrap();
         assert_eq!((found.tcp[0].local_addr().unwrap(), found.unix.len()), (address, 0));
@@ -193,7 +193,7 @@ mod tests {
     #[tokio::test]
     async fn a_process_that_dies_before_it_serves_has_taken_nothing() {
         let (old, new) = UnixStream::pair().unwrap();
-        let share = Share { tcp: Vec::new(), unix: None };
+        let share = Share { tcp: Vec::new(), tunnel: Vec::new(), unix: None };
         let offered = tokio::spawn(async move { hand_over(old, &share).await });
         drop(receive(new).await.unwrap());
         assert!(offered.await.unwrap().is_err());

@@ -11,13 +11,15 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use crate::gate::{AtLogin, Visitor};
+use crate::error::ClientFacing;
+use crate::gate::{AtLogin, Country, Entrance, Visitor};
 use crate::listener::console::{self, CONSOLES_MAX};
 use crate::listener::places::{Kind, Place, TooMany};
 use crate::listener::presence::Visit;
 use crate::listener::worker::{LoggedIn, Order, TaskGuard, Worker};
 use crate::net::socket::{Peer, Socket};
 use crate::net::stream::ClientStream;
+use crate::net::tls::TlsPolicy;
 use crate::pool::PoolKey;
 use crate::pool::registry::{Blueprint, ServerLogin};
 use crate::session::auth::{Identity, LoginError, authenticate};
@@ -26,6 +28,14 @@ use crate::session::run::{Session, SessionEnd};
 use crate::session::slot::{peer_of, worker_of};
 use crate::session::startup::{CancelKey, Handshake, Startup, handshake};
 use crate::wire::error_response::error_response;
+
+/// A client at one of the doors.
+pub(super) struct Arrival {
+    pub(super) socket: Socket,
+    pub(super) peer: Peer,
+    pub(super) entrance: Entrance,
+    pub(super) country: Option<Country>,
+}
 
 /// Pause after a failed accept.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -72,13 +82,13 @@ pub(super) async fn welcome(worker: Rc<Worker>, mut client: Box<LoggedIn>) {
 
 /// Clients that cannot be accepted, for want of descriptors or memory, which others may give back.
 #[derive(Debug, Default)]
-struct Trouble {
+pub(super) struct Trouble {
     told_at: Option<Instant>,
 }
 
 impl Trouble {
     /// Waits a little, and says why now and then: a flood of clients is not to become a flood of lines.
-    async fn sit_out(&mut self, error: &io::Error) {
+    pub(super) async fn sit_out(&mut self, error: &io::Error) {
         if self.told_at.is_none_or(|told| told.elapsed() > TROUBLE_TOLD_EVERY) {
             self.told_at = Some(Instant::now());
             tracing::error!(%error, "cannot accept clients; raise the limit of open files if this goes on");
@@ -89,21 +99,51 @@ impl Trouble {
 
 fn begin(worker: &Rc<Worker>, socket: Socket, peer: Peer) {
     let visit = worker.common.presence.begin();
-    worker.spawn(serve(Rc::clone(worker), socket, peer, visit));
+    let arrival = Arrival { socket, peer, entrance: Entrance::Direct, country: None };
+    worker.spawn(serve(Rc::clone(worker), arrival, visit));
 }
 
-async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer, visit: Visit) {
+/// Serves a client from its first packet on.
+pub(super) async fn serve(worker: Rc<Worker>, arrival: Arrival, visit: Visit) {
     let config = worker.config();
-    let Ok(shaken) =
-        timeout(config.login_timeout, handshake(socket, peer.clone(), &config.tls)).await
+    let Arrival { socket, peer, entrance, country } = arrival;
+    let tls = tls_at(entrance, &config.tls);
+    let Ok(shaken) = timeout(config.login_timeout, handshake(socket, peer.clone(), &tls)).await
     else {
         return tracing::debug!(%peer, "a client said nothing until the login timeout");
     };
     match shaken {
-        Ok(Handshake::Startup(stream, startup)) => login(&worker, stream, startup, visit).await,
+        Ok(Handshake::Startup(stream, startup)) => {
+            let (user, database) = (startup.user.clone(), startup.database.clone());
+            let visitor = Visitor { address: peer.ip(), country, entrance, user, database };
+            login(&worker, stream, startup, (visitor, visit)).await;
+        }
         Ok(Handshake::Cancel(_stream, key)) => route_cancel(&worker, key).await,
         Ok(Handshake::Closed) => {}
         Err(error) => tracing::info!(%peer, %error, "a client was refused"),
+    }
+}
+
+/// Tells a client why it is not served, once it has said what it wants.
+pub(super) async fn refuse(
+    worker: &Rc<Worker>,
+    socket: Socket,
+    peer: Peer,
+    error: &dyn ClientFacing,
+) {
+    let config = worker.config();
+    let tls = tls_at(Entrance::Tunnel, &config.tls);
+    let shaken = timeout(config.login_timeout, handshake(socket, peer, &tls)).await;
+    if let Ok(Ok(Handshake::Startup(stream, _))) = shaken {
+        stream.farewell(&error_response(error)).await;
+    }
+}
+
+/// What came through the tunnel is encrypted up to this machine: TLS inside of that is as the client wishes.
+fn tls_at(entrance: Entrance, tls: &TlsPolicy) -> TlsPolicy {
+    match (entrance, tls) {
+        (Entrance::Tunnel, TlsPolicy::Require(listener)) => TlsPolicy::Allow(listener.clone()),
+        (_, tls) => tls.clone(),
     }
 }
 
@@ -125,9 +165,13 @@ async fn route_cancel(worker: &Rc<Worker>, key: CancelKey) {
     }
 }
 
-async fn login(worker: &Rc<Worker>, mut stream: ClientStream, startup: Startup, visit: Visit) {
+async fn login(
+    worker: &Rc<Worker>,
+    mut stream: ClientStream,
+    startup: Startup,
+    (visitor, visit): (Visitor, Visit),
+) {
     let config = worker.config();
-    let visitor = visitor(stream.peer(), &startup);
     if let Err(refusal) = worker.common.gate.admit(&visitor) {
         tracing::info!(peer = %stream.peer(), user = startup.user, %refusal, "login refused");
         return stream.farewell(&error_response(&AtLogin(refusal))).await;
@@ -241,11 +285,6 @@ fn towards_server(blueprint: &Blueprint, startup: &Startup, identity: Identity) 
 fn key_of(client: &LoggedIn) -> PoolKey {
     let Guest { startup, identity, .. } = &client.guest;
     PoolKey { database: startup.database.clone(), user: identity.user.clone() }
-}
-
-fn visitor(peer: &Peer, startup: &Startup) -> Visitor {
-    let (user, database) = (startup.user.clone(), startup.database.clone());
-    Visitor { address: peer.ip(), country: None, user, database }
 }
 
 /// A place for a client, in total and among those from its address.

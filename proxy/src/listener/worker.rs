@@ -28,6 +28,7 @@ use crate::listener::peers::Peers;
 use crate::listener::places::{Crowd, Place};
 use crate::listener::presence::Presence;
 use crate::listener::serve::{accept_tcp, accept_unix, cancel, welcome};
+use crate::listener::tunnel::accept_tunnel;
 use crate::pool::PoolKey;
 use crate::pool::control::{Command, Remote, Request};
 use crate::pool::registry::Registry;
@@ -333,6 +334,10 @@ impl Worker {
         for listener in share.tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             accepting.push(spawn_local(accept_tcp(Rc::clone(self), listener)).abort_handle());
+        }
+        for listener in share.tunnel {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            accepting.push(spawn_local(accept_tunnel(Rc::clone(self), listener)).abort_handle());
         }
         if let Some(listener) = share.unix {
             let listener = tokio::net::UnixListener::from_std(listener)?;

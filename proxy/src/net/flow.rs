@@ -131,7 +131,7 @@ impl Flow {
 /// A stream that knows without a system call whether there may be something to read.
 pub trait Source: AsyncRead + Unpin {
     /// Ready when a read is worth a try; else the task is woken when it is.
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
 /// Reads once into the buffer, taking one from the free list for the time that there is something in it.

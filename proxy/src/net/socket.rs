@@ -3,6 +3,7 @@
 //! Must not know TLS.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
@@ -16,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::net::tcp_address::TcpAddress;
+use crate::net::websocket::WebSocket;
 
 /// A peer that vanished without a word is noticed after this idle time plus `KEEPALIVE_RETRIES` intervals.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -59,6 +61,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// A unix stream socket.
     Unix(UnixStream),
+    /// The messages of a WebSocket, over a socket of another kind.
+    WebSocket(Box<WebSocket>),
     /// On no reactor at the moment: neither readable nor writable until it is attached.
     Detached(Detached),
 }
@@ -112,11 +116,17 @@ impl Socket {
     ///
     /// # Cancel safety
     /// Cancel safe: nothing is consumed.
-    pub async fn begins_with_tls(&self) -> io::Result<bool> {
-        let Self::Tcp(stream) = self else { return Ok(false) };
-        let mut first = [0];
-        let len = stream.peek(&mut first).await?;
-        Ok(len == 1 && first[0] == TLS_HANDSHAKE)
+    pub async fn begins_with_tls(&mut self) -> io::Result<bool> {
+        let first = match self {
+            Self::Tcp(stream) => {
+                let mut first = [0];
+                let len = stream.peek(&mut first).await?;
+                first.first().copied().filter(|_| len == 1)
+            }
+            Self::WebSocket(stream) => poll_fn(|cx| stream.poll_peek(cx)).await?,
+            Self::Unix(_) | Self::Detached(_) => None,
+        };
+        Ok(first == Some(TLS_HANDSHAKE))
     }
 
     /// True when the peer has sent bytes that were not read yet.
@@ -124,16 +134,18 @@ impl Socket {
         let socket = match self {
             Self::Tcp(stream) => SockRef::from(stream),
             Self::Unix(stream) => SockRef::from(stream),
+            Self::WebSocket(stream) => return stream.has_unread(),
             Self::Detached(_) => return false,
         };
         matches!(socket.peek(&mut [MaybeUninit::uninit()]), Ok(1))
     }
 
     /// Ready when there may be something to read; else the task is woken when there is. Costs no system call.
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::WebSocket(stream) => stream.poll_readable(cx),
             Self::Detached(_) => Poll::Ready(Err(detached())),
         }
     }
@@ -142,22 +154,29 @@ impl Socket {
     pub fn local_address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::WebSocket(stream) => stream.socket().local_address(),
             Self::Unix(_) | Self::Detached(_) => None,
         }
     }
 
     /// Takes the socket off this thread's reactor. Nothing that the peer sent is lost.
     pub fn detach(&mut self) -> io::Result<()> {
+        if let Self::WebSocket(stream) = self {
+            return stream.detach();
+        }
         *self = match std::mem::replace(self, Self::Detached(Detached::Lost)) {
             Self::Tcp(stream) => Self::Detached(Detached::Tcp(stream.into_std()?)),
             Self::Unix(stream) => Self::Detached(Detached::Unix(stream.into_std()?)),
-            detached @ Self::Detached(_) => detached,
+            other @ (Self::WebSocket(_) | Self::Detached(_)) => other,
         };
         Ok(())
     }
 
     /// Puts a detached socket on the calling thread's reactor.
     pub fn attach(&mut self) -> io::Result<()> {
+        if let Self::WebSocket(stream) = self {
+            return stream.attach();
+        }
         *self = match std::mem::replace(self, Self::Detached(Detached::Lost)) {
             Self::Detached(Detached::Tcp(stream)) => Self::Tcp(TcpStream::from_std(stream)?),
             Self::Detached(Detached::Unix(stream)) => Self::Unix(UnixStream::from_std(stream)?),
@@ -181,6 +200,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::WebSocket(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Detached(_) => Poll::Ready(Err(detached())),
         }
     }
@@ -195,6 +215,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::WebSocket(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Detached(_) => Poll::Ready(Err(detached())),
         }
     }
@@ -207,6 +228,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::WebSocket(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Detached(_) => Poll::Ready(Err(detached())),
         }
     }
@@ -215,15 +237,19 @@ impl AsyncWrite for Socket {
         true
     }
 
-    /// Ready at once: neither kind of socket holds written bytes back.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    /// Ready at once, but for what a WebSocket has to say itself: no kind of socket holds written bytes back.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::WebSocket(stream) => Pin::new(stream).poll_flush(cx),
+            _ => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::WebSocket(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Detached(_) => Poll::Ready(Err(detached())),
         }
     }
@@ -280,18 +306,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_look_at_the_first_byte_takes_nothing() {
-        let (near, mut far) = tcp_pair().await;
+        let (mut near, mut far) = tcp_pair().await;
         assert!(!near.has_unread());
         far.write_all(&[TLS_HANDSHAKE, 3]).await.unwrap();
         assert!(near.begins_with_tls().await.unwrap());
         assert!(near.has_unread());
-        let mut near = near;
         assert_eq!(near.read_u16().await.unwrap(), u16::from_be_bytes([TLS_HANDSHAKE, 3]));
     }
 
     #[tokio::test]
     async fn a_closed_peer_is_no_tls() {
-        let (near, far) = tcp_pair().await;
+        let (mut near, far) = tcp_pair().await;
         drop(far);
         assert!(!near.begins_with_tls().await.unwrap());
     }

@@ -95,6 +95,14 @@ impl ClientStream {
         }
     }
 
+    /// True when the client came through HTTP.
+    pub fn is_websocket(&self) -> bool {
+        match &self.transport {
+            ClientTransport::Plain(socket) => matches!(socket, Socket::WebSocket(_)),
+            ClientTransport::Tls(stream, _) => matches!(stream.socket(), Socket::WebSocket(_)),
+        }
+    }
+
     /// What a login over this stream can be bound to: the digest of the certificate that the client was shown. None
     /// without TLS, and for certificates that have none.
     pub fn end_point(&self) -> Option<Arc<[u8]>> {
@@ -201,8 +209,8 @@ impl ServerStream {
 }
 
 impl Source for ClientStream {
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.transport {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
             ClientTransport::Plain(socket) => socket.poll_readable(cx),
             ClientTransport::Tls(stream, _) => stream.poll_readable(cx),
         }
@@ -211,8 +219,8 @@ impl Source for ClientStream {
 
 impl Source for ServerStream {
     /// Under TLS, bytes may have been read off the socket that were not taken yet.
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.0 {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
             ServerTransport::Plain(socket) => socket.poll_readable(cx),
             ServerTransport::Tls(_) => Poll::Ready(Ok(())),
         }

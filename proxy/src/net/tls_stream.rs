@@ -135,7 +135,7 @@ impl TlsStream {
     }
 
     /// Ready when there may be something to read; else the task is woken when there is.
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.session.plain.is_empty() {
             true => self.socket.poll_readable(cx),
             false => Poll::Ready(Ok(())),

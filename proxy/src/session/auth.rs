@@ -16,7 +16,7 @@ use crate::error::{ClientFacing, Severity, SqlState};
 use crate::net::stream::ClientStream;
 use crate::session::auth::credentials::Credential;
 pub use crate::session::auth::credentials::{Check, Config, Credentials, User};
-use crate::session::auth::exchange::{Proof, prove_md5, prove_scram};
+use crate::session::auth::exchange::{Proof, prove_cleartext, prove_md5, prove_scram};
 pub use crate::session::auth::lookup::LookupError;
 use crate::session::auth::response::ResponseError;
 use crate::session::auth::verifier::Verifier;
@@ -73,10 +73,14 @@ pub async fn authenticate(
     let found = found.map_err(|source| LoginError::Lookup { user: user.clone(), source })?;
     let Some(credential) = found else {
         // The same conversation as with a known user, so that a stranger learns no names.
-        prove_scram(stream, &credentials.mock(user)).await?;
+        let mock = credentials.mock(user);
+        match has_sent_password(stream) {
+            true => prove_cleartext(stream, user, &Verifier::Scram(mock)).await?,
+            false => prove_scram(stream, &mock).await?,
+        };
         return Err(rejected(user, "there is no such user, or none that may log in by password"));
     };
-    match prove(stream, &credential).await? {
+    match prove(stream, user, &credential).await? {
         Proof::Right(secret) => Ok(Identity { user: user.clone(), secret }),
         Proof::Wrong => {
             credentials.forget(user, &credential);
@@ -86,8 +90,13 @@ pub async fn authenticate(
 }
 
 /// A password that is given serves better than what a proof leaves, which answers one method alone.
-async fn prove(stream: &mut ClientStream, credential: &Credential) -> Result<Proof, ResponseError> {
+async fn prove(
+    stream: &mut ClientStream,
+    user: &str,
+    credential: &Credential,
+) -> Result<Proof, ResponseError> {
     let proof = match &credential.verifier {
+        verifier if has_sent_password(stream) => prove_cleartext(stream, user, verifier).await?,
         Verifier::Scram(verifier) => prove_scram(stream, verifier).await?,
         Verifier::Md5(hash) => prove_md5(stream, hash).await?,
     };
@@ -95,6 +104,12 @@ async fn prove(stream: &mut ClientStream, credential: &Credential) -> Result<Pro
         (Proof::Right(_), Some(password)) => Proof::Right(Secret::Password(password.clone())),
         (proof, _) => proof,
     })
+}
+
+/// A driver that saves round trips sends its password with the startup packet. What comes through the edge is encrypted on
+/// its way, so that it may.
+fn has_sent_password(stream: &ClientStream) -> bool {
+    stream.is_websocket() && stream.has_unread()
 }
 
 fn rejected(user: &str, reason: &'static str) -> LoginError {

@@ -2,7 +2,7 @@
 //!
 //! Must not know rates: the toll says yes or no.
 
-use crate::gate::{Refusal, Visitor};
+use crate::gate::{Entrance, Refusal, Visitor};
 use crate::net::stream::ClientStream;
 use crate::pool::PoolKey;
 use crate::router::command::ends_transaction;
@@ -42,8 +42,13 @@ impl Session {
 
 /// Who the session's client is, as far as the session still knows.
 fn visitor(stream: &ClientStream, key: &PoolKey) -> Visitor {
-    let (user, database) = (key.user.clone(), key.database.clone());
-    Visitor { address: stream.peer().ip(), country: None, user, database }
+    Visitor {
+        address: stream.peer().ip(),
+        country: None,
+        entrance: if stream.is_websocket() { Entrance::Tunnel } else { Entrance::Direct },
+        user: key.user.clone(),
+        database: key.database.clone(),
+    }
 }
 
 /// Whether a statement is in what the client has sent up to its Sync. One that is still to come is paid for when it comes.

@@ -105,7 +105,11 @@ async fn refuse(stream: ClientStream, refusal: Refusal) -> Result<Handshake, Sta
 }
 
 /// A client may begin with TLS at once, as PostgreSQL 17 allows (`sslnegotiation=direct`).
-async fn begin(socket: Socket, peer: Peer, tls: &TlsPolicy) -> Result<ClientStream, StartupError> {
+async fn begin(
+    mut socket: Socket,
+    peer: Peer,
+    tls: &TlsPolicy,
+) -> Result<ClientStream, StartupError> {
     let Some(listener) = tls.listener() else { return Ok(ClientStream::plain(socket, peer)) };
     let direct = socket.begins_with_tls().await?;
     let stream = ClientStream::plain(socket, peer);

@@ -35,6 +35,11 @@ pub fn authentication_ok() -> Vec<u8> {
     encode(&Authentication::Ok)
 }
 
+/// AuthenticationCleartextPassword.
+pub fn authentication_cleartext() -> Vec<u8> {
+    encode(&Authentication::CleartextPassword)
+}
+
 /// AuthenticationMD5Password with its salt.
 pub fn authentication_md5(salt: [u8; 4]) -> Vec<u8> {
     encode(&Authentication::MD5Password(salt.to_vec()))

@@ -38,7 +38,7 @@ pub(crate) fn python() -> PathBuf {
 
 /// A program of ours for node. It is copied beside the installed packages, because node looks for packages
 /// from the program's place upwards.
-pub(super) fn node(program: &str) -> PathBuf {
+pub(crate) fn node(program: &str) -> PathBuf {
     let dir = installed("node", "package-lock.json", |source, dir| {
         for name in ["package.json", "package-lock.json"] {
             fs::copy(source.join(name), dir.join(name)).expect("the file is in the repository");

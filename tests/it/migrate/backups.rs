@@ -206,3 +206,25 @@ async fn what_an_unfinished_step_has_made_is_not_taken_for_somebody_elses() {
     let drift = folder.runner(&database).await.drift().await.unwrap();
     assert!(drift.is_empty(), "{drift:?}");
 }
+
+#[tokio::test]
+async fn no_trigger_of_the_table_sees_what_comes_back() {
+    let noted = "CREATE TABLE taskmaster.noted (n bigint); \
+        CREATE FUNCTION taskmaster.note() RETURNS trigger LANGUAGE plpgsql AS \
+            $$ BEGIN INSERT INTO taskmaster.noted VALUES (NEW.id); NEW.name := 'by the trigger'; RETURN NEW; END $$; \
+        CREATE TRIGGER note BEFORE INSERT OR UPDATE ON taskmaster.kept FOR EACH ROW EXECUTE FUNCTION taskmaster.note(); \
+        ALTER TABLE taskmaster.kept ENABLE ALWAYS TRIGGER note";
+    let database = with_step(kept(), &format!("{FILL}; {noted}")).await;
+    let mut runner = runner_of(&database, 1, vec![kept()]).await;
+    let taken = runner.backup(&["taskmaster.kept".to_owned()], &mut |_| ()).await.unwrap();
+    let taskmaster_migrations::Event::BackedUp { copy, .. } = &taken[0] else {
+        panic!("{taken:?}")
+    };
+    assert!(copy.bytes > 8_192, "{copy:?}");
+    database.connect().await.batch_execute("TRUNCATE taskmaster.kept").await.unwrap();
+    assert_eq!(restore(&mut runner, 1, Present::Stay).await.1, Proof::Identical);
+    assert_eq!(restore(&mut runner, 1, Present::Overwritten).await.1, Proof::Identical);
+    assert_eq!(value(&database, "SELECT count(*) FROM taskmaster.noted").await, "0");
+    let enabled = "SELECT tgenabled FROM pg_trigger WHERE tgname = 'note'";
+    assert_eq!(value(&database, enabled).await, "A");
+}

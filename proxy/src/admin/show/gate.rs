@@ -1,7 +1,7 @@
 //! SHOW LIMITS and SHOW BANS. Pure.
 
 use crate::admin::table::{Column, Kind, Row, row};
-use crate::gate::{About, Counted, Each, Gate, Limit, Rate, Rule, Verdict};
+use crate::gate::{About, Counted, Each, Entrance, Gate, Limit, Rate, Rule, Verdict};
 
 use Kind::{Int, Text};
 
@@ -82,11 +82,19 @@ fn about(about: &About) -> String {
     let lists = [
         ("addresses", words(&about.networks)),
         ("countries", words(&about.countries)),
+        ("entrance", about.entrance.map(entrance).unwrap_or_default().to_owned()),
         ("users", about.users.join(", ")),
         ("databases", about.databases.join(", ")),
     ];
     let given = lists.into_iter().filter(|(_, list)| !list.is_empty());
     given.map(|(name, list)| format!("{name} = {list}")).collect::<Vec<_>>().join("; ")
+}
+
+fn entrance(entrance: Entrance) -> &'static str {
+    match entrance {
+        Entrance::Direct => "direct",
+        Entrance::Tunnel => "tunnel",
+    }
 }
 
 fn words(list: &[impl ToString]) -> String {

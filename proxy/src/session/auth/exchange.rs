@@ -5,16 +5,16 @@
 use aws_lc_rs::constant_time;
 use tokio::io::AsyncWriteExt;
 
-use crate::backend::secret::{Md5Hash, Secret};
+use crate::backend::secret::{Md5Hash, Password, Secret};
 use crate::net::stream::ClientStream;
 use crate::session::auth::response::{
     Awaited, ResponseError, read_password, read_response, read_sasl_initial,
 };
 use crate::session::auth::scram::{Exchange, mechanisms};
-use crate::session::auth::verifier::{ScramVerifier, random};
+use crate::session::auth::verifier::{ScramVerifier, Verifier, random};
 use crate::wire::greeting::{
-    authentication_md5, authentication_sasl, authentication_sasl_continue,
-    authentication_sasl_final,
+    authentication_cleartext, authentication_md5, authentication_sasl,
+    authentication_sasl_continue, authentication_sasl_final,
 };
 
 /// What a client's proof turned out to be.
@@ -44,6 +44,34 @@ pub(super) async fn prove_scram(
     let Some(proved) = exchange.finish(&client_final)? else { return Ok(Proof::Wrong) };
     send(stream, authentication_sasl_final(proved.server_final.into_bytes())).await?;
     Ok(Proof::Right(Secret::ScramKeys(proved.keys)))
+}
+
+/// Asks for the password itself: of a client that has sent it already, with its startup packet, and waits for no question.
+///
+/// # Cancel safety
+/// Not cancel safe: dropped midway, the stream must be closed.
+pub(super) async fn prove_cleartext(
+    stream: &mut ClientStream,
+    user: &str,
+    verifier: &Verifier,
+) -> Result<Proof, ResponseError> {
+    send(stream, authentication_cleartext()).await?;
+    let response = read_response(stream, Awaited::Password).await?;
+    let text = std::str::from_utf8(read_password(&response)?);
+    let text = text.map_err(|_| ResponseError::Malformed("invalid password packet"))?;
+    let password = Password::new(text.to_owned());
+    let right = match verifier {
+        Verifier::Scram(verifier) => {
+            let keys = password.derive_keys(&verifier.salt, verifier.iterations);
+            constant_time::verify_slices_are_equal(&keys.stored_key(), &verifier.stored_key)
+        }
+        Verifier::Md5(hash) => {
+            let salt = random();
+            let (said, own) = (Md5Hash::of(&password, user).answer(salt), hash.answer(salt));
+            constant_time::verify_slices_are_equal(said.as_bytes(), own.as_bytes())
+        }
+    };
+    Ok(right.map_or(Proof::Wrong, |()| Proof::Right(Secret::Password(password))))
 }
 
 /// Asks for an md5 proof, for roles whose verifier is nothing better.
