@@ -4,6 +4,7 @@
 
 mod edge;
 mod receive;
+mod sql;
 
 pub use edge::{Edge, EdgeError};
 pub use receive::{ReceiveError, Received, receive};

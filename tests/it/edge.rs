@@ -15,7 +15,7 @@ use crate::support::{create_role, value};
 const HERE: (&str, &str) = ("Cf-Connecting-Ip", "203.0.113.7");
 
 /// A proxy with a door for the tunnel, and where that is.
-async fn with_tunnel(
+pub(crate) async fn with_tunnel(
     configure: impl FnOnce(&mut ProxyConfig),
 ) -> (&'static Cluster, Database<'static>, Proxy, u16) {
     let cluster = Cluster::shared().await;

@@ -39,6 +39,7 @@ mod rolling;
 mod serve;
 mod session;
 mod sql_names;
+mod sql_over_http;
 mod starts;
 mod statement_limits;
 mod support;

@@ -29,9 +29,7 @@ pub enum MessageError {
     #[error("{0}")]
     Frame(#[from] FrameError),
     /// Longer than anything that belongs here.
-    #[error(
-        "a message of {0} bytes, more than {MESSAGE_LEN_MAX}, while none that long is expected"
-    )]
+    #[error("a message of {0} bytes, while none that long is expected")]
     TooLong(usize),
 }
 
@@ -57,10 +55,24 @@ impl Message {
 }
 
 /// Cuts a stream into messages. It may hold bytes that follow the message it gave last.
-#[derive(Debug, Default)]
-pub struct MessageReader(BytesMut);
+#[derive(Debug)]
+pub struct MessageReader {
+    bytes: BytesMut,
+    len_max: usize,
+}
+
+impl Default for MessageReader {
+    fn default() -> Self {
+        Self::up_to(MESSAGE_LEN_MAX)
+    }
+}
 
 impl MessageReader {
+    /// Of messages that may be longer than those of a login.
+    pub fn up_to(len_max: usize) -> Self {
+        Self { bytes: BytesMut::new(), len_max }
+    }
+
     /// The next message.
     ///
     /// # Cancel safety
@@ -73,8 +85,8 @@ impl MessageReader {
             if let Some(message) = self.cut()? {
                 return Ok(message);
             }
-            self.0.reserve(BUFFER_LEN);
-            if stream.read_buf(&mut self.0).await? == 0 {
+            self.bytes.reserve(BUFFER_LEN);
+            if stream.read_buf(&mut self.bytes).await? == 0 {
                 return Err(MessageError::Closed);
             }
         }
@@ -82,17 +94,17 @@ impl MessageReader {
 
     /// True when nothing was read beyond the last message.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
     fn cut(&mut self) -> Result<Option<Message>, MessageError> {
-        let Some(header) = Header::read(&self.0) else { return Ok(None) };
+        let Some(header) = Header::read(&self.bytes) else { return Ok(None) };
         header.backend()?;
         let len = header.message_len();
-        if len > MESSAGE_LEN_MAX {
+        if len > self.len_max {
             return Err(MessageError::TooLong(len));
         }
-        Ok((self.0.len() >= len).then(|| Message(self.0.split_to(len).freeze())))
+        Ok((self.bytes.len() >= len).then(|| Message(self.bytes.split_to(len).freeze())))
     }
 }
 

@@ -20,8 +20,10 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::UnixStream;
 
 use crate::http::edge::{Edge, EdgeError};
+use crate::http::sql::{self, Answer};
 use crate::net::socket::Socket;
 use crate::net::websocket::WebSocket;
 
@@ -57,7 +59,8 @@ pub enum ReceiveError {
 
 type Opened = Arc<Mutex<Option<(OnUpgrade, Result<Edge, EdgeError>)>>>;
 
-/// Answers requests until one of them opens a WebSocket; none when the other side leaves before.
+/// Answers requests until one of them opens a WebSocket; none when the other side leaves before. Requests for SQL go through
+/// `door` as clients of their own.
 ///
 /// # Errors
 /// [`ReceiveError`].
@@ -67,11 +70,12 @@ type Opened = Arc<Mutex<Option<(OnUpgrade, Result<Edge, EdgeError>)>>>;
 pub async fn receive(
     socket: Socket,
     head_timeout: Duration,
+    door: impl Fn(Edge) -> io::Result<UnixStream>,
 ) -> Result<Option<Received>, ReceiveError> {
     let opened = Opened::default();
     let service = service_fn(|request| {
-        let response = answer(request, &opened);
-        async move { Ok::<_, Infallible>(response) }
+        let (opened, door) = (&opened, &door);
+        async move { Ok::<_, Infallible>(answer(request, opened, door).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -88,10 +92,22 @@ pub async fn receive(
     Ok(Some(Received { socket: Socket::WebSocket(Box::new(stream)), edge }))
 }
 
-fn answer(mut request: Request<Incoming>, opened: &Opened) -> Response<String> {
-    if !asks_for_websocket(&request) {
-        return plain(&request);
+async fn answer(
+    request: Request<Incoming>,
+    opened: &Opened,
+    door: sql::Door<'_>,
+) -> Response<Answer> {
+    if asks_for_websocket(&request) {
+        return open(request, opened);
     }
+    match (request.method(), request.uri().path()) {
+        (&Method::POST, "/sql") => sql::answer(request, door).await,
+        (&Method::OPTIONS, "/sql") => sql::preflight(),
+        _ => plain(&request),
+    }
+}
+
+fn open(mut request: Request<Incoming>, opened: &Opened) -> Response<Answer> {
     let key = request.headers().get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes);
     let Some(key) = key.filter(|key| key.len() == KEY_LEN).map(<[u8]>::to_vec) else {
         return text(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing or no key\n");
@@ -99,7 +115,7 @@ fn answer(mut request: Request<Incoming>, opened: &Opened) -> Response<String> {
     let edge = Edge::read(request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
     *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some((upgrade, edge));
-    let mut response = Response::new(String::new());
+    let mut response = Response::new(Answer::Whole(None));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -124,7 +140,7 @@ fn asks_for_websocket(request: &Request<Incoming>) -> bool {
         && has(SEC_WEBSOCKET_VERSION, "13")
 }
 
-fn plain(request: &Request<Incoming>) -> Response<String> {
+fn plain(request: &Request<Incoming>) -> Response<Answer> {
     if request.headers().contains_key(UPGRADE) {
         let mut response =
             text(StatusCode::UPGRADE_REQUIRED, "WebSocket of version 13 is what is served here\n");
@@ -136,13 +152,13 @@ fn plain(request: &Request<Incoming>) -> Response<String> {
         (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok\n"),
         _ => text(
             StatusCode::NOT_FOUND,
-            "This is a PostgreSQL proxy: connect with cloudflared access tcp, or with a driver that speaks WebSocket.\n",
+            "This is a PostgreSQL proxy: connect with cloudflared access tcp or by WebSocket, or POST to /sql.\n",
         ),
     }
 }
 
-fn text(status: StatusCode, body: &str) -> Response<String> {
-    let mut response = Response::new(body.to_owned());
+fn text(status: StatusCode, body: &str) -> Response<Answer> {
+    let mut response = Response::new(Answer::from(body.as_bytes().to_vec()));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
@@ -170,13 +186,18 @@ mod tests {
     /// What the proxy says to `request`, and whom it received.
     async fn receive_from(request: &str) -> (String, Option<Received>) {
         let (near, mut far) = UnixStream::pair().unwrap();
-        let receiving = tokio::spawn(receive(Socket::unix(near), Duration::from_secs(5)));
-        far.write_all(request.as_bytes()).await.unwrap();
-        let mut bytes = vec![0; 4_096];
-        let len = far.read(&mut bytes).await.unwrap();
-        far.shutdown().await.unwrap();
-        let received = receiving.await.unwrap().ok().flatten();
-        (String::from_utf8(bytes[..len].to_vec()).unwrap(), received)
+        let receiving = receive(Socket::unix(near), Duration::from_secs(5), |_| {
+            Err(io::ErrorKind::NotFound.into())
+        });
+        let speaking = async {
+            far.write_all(request.as_bytes()).await.unwrap();
+            let mut bytes = vec![0; 4_096];
+            let len = far.read(&mut bytes).await.unwrap();
+            far.shutdown().await.unwrap();
+            String::from_utf8(bytes[..len].to_vec()).unwrap()
+        };
+        let (received, said) = tokio::join!(receiving, speaking);
+        (said, received.ok().flatten())
     }
 
     #[tokio::test]

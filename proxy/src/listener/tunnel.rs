@@ -6,11 +6,10 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::net::{TcpListener, UnixStream};
 
 use crate::gate::Entrance;
-use crate::http::{Received, receive};
+use crate::http::{Edge, Received, receive};
 use crate::listener::presence::Visit;
 use crate::listener::serve::{Arrival, Trouble, refuse, serve};
 use crate::listener::worker::Worker;
@@ -34,24 +33,36 @@ pub(super) async fn accept_tunnel(worker: Rc<Worker>, listener: TcpListener) {
 }
 
 async fn open(worker: Rc<Worker>, socket: Socket, address: SocketAddr, visit: Visit) {
-    let config = worker.config();
-    let received = timeout(config.login_timeout, receive(socket, config.login_timeout)).await;
-    let Received { socket, edge } = match received {
-        Ok(Ok(Some(received))) => received,
-        Ok(Ok(None)) | Err(_) => return,
-        Ok(Err(error)) => return tracing::debug!(%address, %error, "a request led nowhere"),
+    let head_timeout = worker.config().login_timeout;
+    let door = |edge: Edge| {
+        let (near, far) = UnixStream::pair()?;
+        let visit = worker.common.presence.begin();
+        let arrival = arrival(Socket::unix(near), address, &edge);
+        worker.spawn(serve(Rc::clone(&worker), arrival, visit));
+        Ok(far)
     };
-    // An edge that does not tell the address has all its clients share that of its own.
-    let edge = match edge {
-        Ok(edge) => edge,
+    let Received { socket, edge } = match receive(socket, head_timeout, door).await {
+        Ok(Some(received)) => received,
+        Ok(None) => return,
+        Err(error) => return tracing::debug!(%address, %error, "a request led nowhere"),
+    };
+    match edge {
+        Ok(edge) => {
+            let arrival = arrival(socket, address, &edge);
+            let (peer, country, ray) = (&arrival.peer, edge.country, edge.ray);
+            tracing::debug!(%peer, ?country, ray, "a client of the edge");
+            serve(worker, arrival, visit).await;
+        }
         Err(error) => {
             tracing::warn!(%address, %error, "a client was refused");
-            return refuse(&worker, socket, Peer::Tcp(address.into()), &error).await;
+            refuse(&worker, socket, Peer::Tcp(address.into()), &error).await;
         }
-    };
+    }
+}
+
+/// A client that the edge tells of. Where it does not tell the address, all its clients share that of its own.
+fn arrival(socket: Socket, address: SocketAddr, edge: &Edge) -> Arrival {
     let ip = edge.address.unwrap_or(address.ip());
     let peer = Peer::Tcp(SocketAddr::new(ip, 0).into());
-    tracing::debug!(%peer, country = ?edge.country, ray = edge.ray, "a client of the edge");
-    let arrival = Arrival { socket, peer, entrance: Entrance::Tunnel, country: edge.country };
-    serve(worker, arrival, visit).await;
+    Arrival { socket, peer, entrance: Entrance::Tunnel, country: edge.country }
 }

@@ -95,11 +95,16 @@ impl ClientStream {
         }
     }
 
-    /// True when the client came through HTTP.
-    pub fn is_websocket(&self) -> bool {
-        match &self.transport {
-            ClientTransport::Plain(socket) => matches!(socket, Socket::WebSocket(_)),
-            ClientTransport::Tls(stream, _) => matches!(stream.socket(), Socket::WebSocket(_)),
+    /// True when the client came through HTTP: in a WebSocket, or within this process with an address of its own.
+    pub fn is_from_http(&self) -> bool {
+        let socket = match &self.transport {
+            ClientTransport::Plain(socket) => socket,
+            ClientTransport::Tls(stream, _) => stream.socket(),
+        };
+        match socket {
+            Socket::WebSocket(_) => true,
+            Socket::Unix(_) => self.peer != Peer::Unix,
+            Socket::Tcp(_) | Socket::Detached(_) => false,
         }
     }
 

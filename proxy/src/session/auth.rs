@@ -75,12 +75,12 @@ pub async fn authenticate(
         // The same conversation as with a known user, so that a stranger learns no names.
         let mock = credentials.mock(user);
         match has_sent_password(stream) {
-            true => prove_cleartext(stream, user, &Verifier::Scram(mock)).await?,
+            true => prove_cleartext(stream, user, &Verifier::Scram(mock), credentials).await?,
             false => prove_scram(stream, &mock).await?,
         };
         return Err(rejected(user, "there is no such user, or none that may log in by password"));
     };
-    match prove(stream, user, &credential).await? {
+    match prove(stream, user, (&credential, credentials)).await? {
         Proof::Right(secret) => Ok(Identity { user: user.clone(), secret }),
         Proof::Wrong => {
             credentials.forget(user, &credential);
@@ -93,10 +93,12 @@ pub async fn authenticate(
 async fn prove(
     stream: &mut ClientStream,
     user: &str,
-    credential: &Credential,
+    (credential, credentials): (&Credential, &Credentials),
 ) -> Result<Proof, ResponseError> {
     let proof = match &credential.verifier {
-        verifier if has_sent_password(stream) => prove_cleartext(stream, user, verifier).await?,
+        verifier if has_sent_password(stream) => {
+            prove_cleartext(stream, user, verifier, credentials).await?
+        }
         Verifier::Scram(verifier) => prove_scram(stream, verifier).await?,
         Verifier::Md5(hash) => prove_md5(stream, hash).await?,
     };
@@ -109,7 +111,7 @@ async fn prove(
 /// A driver that saves round trips sends its password with the startup packet. What comes through the edge is encrypted on
 /// its way, so that it may.
 fn has_sent_password(stream: &ClientStream) -> bool {
-    stream.is_websocket() && stream.has_unread()
+    stream.is_from_http() && stream.has_unread()
 }
 
 fn rejected(user: &str, reason: &'static str) -> LoginError {

@@ -45,7 +45,7 @@ fn visitor(stream: &ClientStream, key: &PoolKey) -> Visitor {
     Visitor {
         address: stream.peer().ip(),
         country: None,
-        entrance: if stream.is_websocket() { Entrance::Tunnel } else { Entrance::Direct },
+        entrance: if stream.is_from_http() { Entrance::Tunnel } else { Entrance::Direct },
         user: key.user.clone(),
         database: key.database.clone(),
     }
@@ -92,10 +92,11 @@ impl Upstream<'_> {
         Ok(Paid::Refused)
     }
 
-    /// What ends a transaction that is open is free: it frees what others wait for.
+    /// What ends a transaction that is open, or will be when its turn comes, is free: it frees what others wait for.
     fn costs(&self, buffer: &Buffer, message: &Message) -> bool {
         let seen = || &self.server.up.unseen(buffer)[HEADER_LEN..message.present];
-        let is_open = self.server.status() != TransactionStatus::Idle;
+        let is_open = self.server.status() != TransactionStatus::Idle
+            || self.server.outstanding.is_ready_owed();
         !self.server.outstanding.is_skipping()
             && match message.tag {
                 FrontendTag::Query => !(is_open && only_ends_transaction(query_of(seen()))),

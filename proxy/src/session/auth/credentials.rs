@@ -8,10 +8,13 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use lru::LruCache;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
+use zeroize::Zeroizing;
 
-use crate::backend::secret::{KEY_LEN, Password};
+use crate::backend::secret::{KEY_LEN, Password, ScramKeys, hmac_sha256};
 use crate::backend::target::Target;
 use crate::session::auth::lookup::{AuthQuery, LookupError};
 use crate::session::auth::verifier::{ScramVerifier, Verifier, random};
@@ -114,6 +117,9 @@ pub struct Credentials {
     cache: Mutex<LruCache<String, Cached>>,
     cache_ttl: Duration,
     mock_key: [u8; KEY_LEN],
+    /// The keys of passwords that were right. To derive them is slow by design, and a client of HTTP proves itself with
+    /// each request. By a digest of user, password and verifier, so that a changed password is another.
+    proven: Mutex<LruCache<[u8; KEY_LEN], ScramKeys>>,
 }
 
 struct Cached {
@@ -141,6 +147,7 @@ impl Credentials {
             cache_ttl: config.cache_ttl,
             query: AuthQuery::new(&config, target),
             mock_key: random(),
+            proven: Mutex::new(LruCache::new(CACHE_LEN_MAX)),
         }
     }
 
@@ -196,6 +203,32 @@ impl Credentials {
         if cache.peek(user).is_some_and(|cached| Arc::ptr_eq(&cached.credential, credential)) {
             cache.pop(user);
         }
+    }
+
+    /// The keys of a password, and whether they are those of the verifier.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(super) async fn keys_of(
+        &self,
+        user: &str,
+        password: Password,
+        verifier: &ScramVerifier,
+    ) -> Option<ScramKeys> {
+        let parts =
+            [user.as_bytes(), &[0], password.reveal().as_bytes(), &[0], &verifier.stored_key];
+        let digest = hmac_sha256(&self.mock_key, &Zeroizing::new(parts.concat()));
+        let proven = || self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keys) = proven().get(&digest) {
+            return Some(keys.clone());
+        }
+        let (salt, iterations) = (verifier.salt.clone(), verifier.iterations);
+        // About a millisecond, which is not for a thread that serves clients.
+        let derived = spawn_blocking(move || password.derive_keys(&salt, iterations)).await;
+        let keys = derived.ok()?;
+        verify_slices_are_equal(&keys.stored_key(), &verifier.stored_key).ok()?;
+        proven().put(digest, keys.clone());
+        Some(keys)
     }
 
     /// A verifier for a user who is not there.

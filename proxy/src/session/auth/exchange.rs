@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::backend::secret::{Md5Hash, Password, Secret};
 use crate::net::stream::ClientStream;
+use crate::session::auth::credentials::Credentials;
 use crate::session::auth::response::{
     Awaited, ResponseError, read_password, read_response, read_sasl_initial,
 };
@@ -54,24 +55,25 @@ pub(super) async fn prove_cleartext(
     stream: &mut ClientStream,
     user: &str,
     verifier: &Verifier,
+    credentials: &Credentials,
 ) -> Result<Proof, ResponseError> {
     send(stream, authentication_cleartext()).await?;
     let response = read_response(stream, Awaited::Password).await?;
     let text = std::str::from_utf8(read_password(&response)?);
     let text = text.map_err(|_| ResponseError::Malformed("invalid password packet"))?;
     let password = Password::new(text.to_owned());
-    let right = match verifier {
+    let secret = match verifier {
         Verifier::Scram(verifier) => {
-            let keys = password.derive_keys(&verifier.salt, verifier.iterations);
-            constant_time::verify_slices_are_equal(&keys.stored_key(), &verifier.stored_key)
+            credentials.keys_of(user, password, verifier).await.map(Secret::ScramKeys)
         }
         Verifier::Md5(hash) => {
             let salt = random();
             let (said, own) = (Md5Hash::of(&password, user).answer(salt), hash.answer(salt));
-            constant_time::verify_slices_are_equal(said.as_bytes(), own.as_bytes())
+            let right = constant_time::verify_slices_are_equal(said.as_bytes(), own.as_bytes());
+            right.ok().map(|()| Secret::Md5(hash.clone()))
         }
     };
-    Ok(right.map_or(Proof::Wrong, |()| Proof::Right(Secret::Password(password))))
+    Ok(secret.map_or(Proof::Wrong, Proof::Right))
 }
 
 /// Asks for an md5 proof, for roles whose verifier is nothing better.
