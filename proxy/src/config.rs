@@ -15,6 +15,7 @@ mod sections;
 mod shown;
 mod syntax;
 mod translation;
+mod tunnel;
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -59,7 +60,7 @@ pub struct Config {
     /// How many clients there may be of one kind.
     pub clients: ClientLimits,
     /// Where clients come in that the edge sends, if it does.
-    pub tunnel: Option<crate::listener::Tunnel>,
+    pub tunnel: Option<Tunnel>,
     /// Who may come in, and how often.
     pub gate: crate::gate::Config,
     /// What differs for single databases.
@@ -97,6 +98,26 @@ pub struct Listen {
     pub leave_timeout: Duration,
     /// How long a shutdown waits for transactions.
     pub drain_timeout: Duration,
+}
+
+/// Where clients come in that the edge sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// A loopback address.
+    pub host: String,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+    /// Whose tokens are believed.
+    pub access: Option<TunnelAccess>,
+}
+
+/// Whose tokens are believed at the tunnel's door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TunnelAccess {
+    /// Which tokens.
+    pub tokens: crate::http::AccessConfig,
+    /// By whom the server of the keys is certified; Mozilla's roots without one.
+    pub keys_root_cert_file: Option<PathBuf>,
 }
 
 /// What differs for one database.
@@ -230,7 +251,7 @@ impl Config {
             budget: sections::budget(&read, &raw.limits)?,
             clients: sections::clients(&read, &raw.limits)?,
             gate: gate::gate(&read, &raw.gate, &raw.tunnel)?,
-            tunnel: sections::tunnel(&read, &raw.tunnel)?,
+            tunnel: tunnel::tunnel(&read, &raw.tunnel)?,
             log: sections::log(&read, &raw.log)?,
         })
     }

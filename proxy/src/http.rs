@@ -2,9 +2,13 @@
 //!
 //! Must not know sessions: what comes through a WebSocket is a client like any other.
 
+mod access;
 mod edge;
+mod fetch;
 mod receive;
 mod sql;
 
+pub use access::{Access, AccessError, Config as AccessConfig, Demand, Identity};
 pub use edge::{Edge, EdgeError};
+pub use fetch::{FetchError, check as check_url};
 pub use receive::{ReceiveError, Received, receive};

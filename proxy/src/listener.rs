@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::http::Access;
 use crate::net::tls::TlsPolicy;
 use crate::pool::registry::Blueprint;
 use crate::session::auth;
@@ -74,12 +75,14 @@ pub struct Config {
 }
 
 /// Where the edge connects.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Tunnel {
     /// A loopback address.
     pub host: String,
     /// The port; 0 lets the system choose.
     pub port: u16,
+    /// Whose tokens are believed; none looks at none.
+    pub access: Option<Arc<Access>>,
 }
 
 /// Why the listener cannot start or go on.

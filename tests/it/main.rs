@@ -1,6 +1,7 @@
 //! The end-to-end tests: one binary, one file for each concern.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helper functions too")]
 
+mod access;
 mod admin;
 mod auth;
 mod bad_input;

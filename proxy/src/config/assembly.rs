@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Config, ConfigError, Database, Login, OwnLimits, shown};
+use super::{Config, ConfigError, Database, Login, OwnLimits, Tunnel, shown};
 use crate::admin::{self, UserTerms};
 use crate::backend::secret::{Password, Secret};
 use crate::backend::target::Target;
+use crate::http::Access;
 use crate::listener::{self, ClientLimits};
-use crate::net::tls::{TlsConfigError, TlsPolicy};
+use crate::net::tls::{ServerTls, SslMode, TlsConfigError, TlsPolicy};
 use crate::pool::registry::ServerLogin;
 use crate::pool::shell::Terms;
 use crate::pool::ticket::Budget;
@@ -25,7 +26,8 @@ impl Config {
     pub fn listener(&self) -> Result<listener::Config, ConfigError> {
         let target = Target::new(&self.server).map_err(unusable)?;
         let credentials = Arc::new(Credentials::new(self.auth.clone(), target.clone()));
-        self.listener_with(target, credentials)
+        let access = self.access()?;
+        self.listener_with(target, credentials, access)
     }
 
     /// The same after the settings have changed: what is known of users stays known when it is still true. The roots of a
@@ -36,21 +38,45 @@ impl Config {
     pub(super) fn listener_after(
         &self,
         old: &Self,
-        credentials: &Arc<Credentials>,
+        before: &listener::Config,
     ) -> Result<listener::Config, ConfigError> {
+        let known = before.tunnel.as_ref().and_then(|tunnel| tunnel.access.clone());
+        let is_same =
+            |tunnel: &Self| tunnel.tunnel.as_ref().and_then(|tunnel| tunnel.access.clone());
+        // The keys that are known stay known.
+        let access = if is_same(self) == is_same(old) { known } else { self.access()? };
+        let credentials = &before.credentials;
         let has_roots = self.server.ssl_root_cert_file.is_some();
         if has_roots || self.auth != old.auth || self.server != old.server {
-            return self.listener();
+            let target = Target::new(&self.server).map_err(unusable)?;
+            let credentials = Arc::new(Credentials::new(self.auth.clone(), target.clone()));
+            return self.listener_with(target, credentials, access);
         }
         let target = Target::new(&self.server).map_err(unusable)?;
-        self.listener_with(target, Arc::clone(credentials))
+        self.listener_with(target, Arc::clone(credentials), access)
+    }
+
+    /// What checks the tokens of Cloudflare Access, if that is asked for.
+    fn access(&self) -> Result<Option<Arc<Access>>, ConfigError> {
+        let Some(access) = self.tunnel.as_ref().and_then(|tunnel| tunnel.access.as_ref()) else {
+            return Ok(None);
+        };
+        let tls = ServerTls::load(SslMode::VerifyFull, access.keys_root_cert_file.as_deref());
+        let tls = tls.map_err(unusable)?.client_config();
+        Ok(Some(Arc::new(Access::new(access.tokens.clone(), tls))))
     }
 
     fn listener_with(
         &self,
         target: Target,
         credentials: Arc<Credentials>,
+        access: Option<Arc<Access>>,
     ) -> Result<listener::Config, ConfigError> {
+        let tunnel = self.tunnel.clone().map(|Tunnel { host, port, .. }| listener::Tunnel {
+            host,
+            port,
+            access,
+        });
         let listen = self.listen.clone();
         Ok(listener::Config {
             host: listen.host,
@@ -60,7 +86,7 @@ impl Config {
             workers: listen.workers,
             scheduling: listen.scheduling,
             client_max: listen.client_max,
-            tunnel: self.tunnel.clone(),
+            tunnel,
             gate: self.gate.clone(),
             clients: self.client_limits(),
             login_timeout: listen.login_timeout,

@@ -18,7 +18,8 @@ const ENTRANCES: [(&str, Entrance); 2] =
     [("direct", Entrance::Direct), ("tunnel", Entrance::Tunnel)];
 const COUNTED: [(&str, Counted); 2] =
     [("statements", Counted::Statements), ("logins", Counted::Logins)];
-const EACH: [(&str, Each); 4] = [
+const EACH: [(&str, Each); 5] = [
+    ("identity", Each::Identity),
     ("address", Each::Address),
     ("user", Each::User),
     ("database", Each::Database),
@@ -32,6 +33,7 @@ struct Lists<'a> {
     addresses: &'a [String],
     countries: &'a [String],
     entrance: Option<&'a String>,
+    identities: &'a [String],
     users: &'a [String],
     databases: &'a [String],
 }
@@ -42,6 +44,7 @@ macro_rules! lists {
             addresses: &$raw.addresses,
             countries: &$raw.countries,
             entrance: $raw.entrance.as_ref(),
+            identities: &$raw.identities,
             users: &$raw.users,
             databases: &$raw.databases,
         }
@@ -161,6 +164,7 @@ fn about(read: &Reader<'_>, at: &str, lists: &Lists<'_>) -> Result<About, Config
         networks: all(read, &format!("{at}.addresses"), lists.addresses)?,
         countries: all(read, &format!("{at}.countries"), lists.countries)?,
         entrance: read.word(&format!("{at}.entrance"), lists.entrance, &ENTRANCES)?,
+        identities: lists.identities.to_vec(),
         users: lists.users.to_vec(),
         databases: lists.databases.to_vec(),
     })

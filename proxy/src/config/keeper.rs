@@ -69,7 +69,7 @@ impl Keeper {
                 remedy: "write it into the configuration file and restart".to_owned(),
             });
         }
-        let listener = config.listener_after(&self.config, &self.listener.credentials)?;
+        let listener = config.listener_after(&self.config, &self.listener)?;
         let left = self.left(&config);
         (self.set, self.config, self.listener) = (set, config, listener);
         Ok(Change { config: self.listener.clone(), left })

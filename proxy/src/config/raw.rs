@@ -174,6 +174,19 @@ section! {
         host: Option<String>,
         port: Option<i64>,
         address_statements_per_minute: Option<i64>,
+        access: AccessOfTunnel,
+    }
+}
+
+section! {
+    /// `[tunnel.access]`
+    AccessOfTunnel {
+        team_domain: Option<String>,
+        audience: Vec<String>,
+        keys_url: Option<String>,
+        keys_root_cert_file: Option<String>,
+        required: Option<bool>,
+        grace_ms: Option<i64>,
     }
 }
 
@@ -199,6 +212,7 @@ section! {
         addresses: Vec<String>,
         countries: Vec<String>,
         entrance: Option<String>,
+        identities: Vec<String>,
         users: Vec<String>,
         databases: Vec<String>,
     }
@@ -216,6 +230,7 @@ section! {
         addresses: Vec<String>,
         countries: Vec<String>,
         entrance: Option<String>,
+        identities: Vec<String>,
         users: Vec<String>,
         databases: Vec<String>,
     }

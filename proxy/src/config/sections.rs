@@ -10,7 +10,7 @@ use super::reader::{Reader, TIME_MAX_MS};
 use super::{Admin, ConfigError, DEFAULT_USER, Database, Listen, Log, LogFormat, raw};
 use crate::backend::statement::StatementLimits;
 use crate::backend::target::{self, ChannelBinding};
-use crate::listener::{ClientLimits, Scheduling, Tunnel};
+use crate::listener::{ClientLimits, Scheduling};
 use crate::net::tls::{ListenerTlsConfig, ListenerTlsMode, SslMode, SslNegotiation};
 use crate::pool::config::{Test, Testing};
 use crate::pool::overdue::Timeouts;
@@ -85,20 +85,6 @@ pub(super) fn listen(read: &Reader<'_>, raw: &raw::Listen) -> Result<Listen, Con
             0,
         )?,
     })
-}
-
-/// The door for the edge. What it says in headers is believed, so nobody else may connect there.
-pub(super) fn tunnel(read: &Reader<'_>, raw: &raw::Tunnel) -> Result<Option<Tunnel>, ConfigError> {
-    let host = read.text("tunnel.host", raw.host.as_ref())?;
-    let host = host.unwrap_or_else(|| "127.0.0.1".to_owned());
-    let is_loopback = host == "localhost"
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    if !is_loopback {
-        let rule = "give 127.0.0.1, ::1 or localhost: the headers of whoever connects are believed";
-        return Err(read.refuse("tunnel.host", &host, rule));
-    }
-    let port = raw.port.map(|port| read.count("tunnel.port", Some(port), 0_u16, 0..=65_535));
-    Ok(port.transpose()?.map(|port| Tunnel { host, port }))
 }
 
 pub(super) fn tls(

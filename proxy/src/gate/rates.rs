@@ -38,6 +38,8 @@ pub enum Counted {
 pub enum Each {
     /// All clients of one IPv4 address, or of one IPv6 /64.
     Address,
+    /// All clients of one identity.
+    Identity,
     /// All clients of one user.
     User,
     /// All clients of one database.
@@ -103,6 +105,7 @@ impl Rate {
         }
         match self.each {
             Each::Address => visitor.network().map(Whose::Address),
+            Each::Identity => visitor.identity.clone().map(Whose::Name),
             Each::User => Some(Whose::Name(visitor.user.clone())),
             Each::Database => Some(Whose::Name(visitor.database.clone())),
             Each::All => Some(Whose::All),

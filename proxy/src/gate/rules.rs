@@ -24,6 +24,8 @@ pub struct About {
     pub countries: Vec<Country>,
     /// By which door; none is by any.
     pub entrance: Option<Entrance>,
+    /// Who they are to whoever is in front of the proxy; `*` at the beginning stands for anything.
+    pub identities: Vec<String>,
     /// Who they want to be.
     pub users: Vec<String>,
     /// Where they want to go.
@@ -33,13 +35,28 @@ pub struct About {
 impl About {
     /// True when it is about this visitor. One whose address or country is not known is in no list of those.
     pub fn includes(&self, visitor: &Visitor) -> bool {
-        let Self { networks, countries, entrance, users, databases } = self;
+        let Self { networks, countries, entrance, identities, users, databases } = self;
+        let is_named =
+            |pattern: &String| visitor.identity.as_ref().is_some_and(|name| matches(pattern, name));
         let is_from = |network: &Network| visitor.address.is_some_and(|at| network.contains(at));
         (networks.is_empty() || networks.iter().any(is_from))
             && (countries.is_empty() || visitor.country.is_some_and(|at| countries.contains(&at)))
             && entrance.is_none_or(|entrance| entrance == visitor.entrance)
+            && (identities.is_empty() || identities.iter().any(is_named))
             && (users.is_empty() || users.contains(&visitor.user))
             && (databases.is_empty() || databases.contains(&visitor.database))
+    }
+}
+
+/// Names of identities are compared without regard to case, as email addresses are in practice.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        None => pattern.eq_ignore_ascii_case(name),
+        Some(end) => name
+            .len()
+            .checked_sub(end.len())
+            .and_then(|at| name.get(at..))
+            .is_some_and(|found| found.eq_ignore_ascii_case(end)),
     }
 }
 
@@ -99,8 +116,23 @@ mod tests {
             address: address.parse().ok(),
             country: country.parse().ok(),
             entrance: Entrance::Direct,
+            identity: None,
             user: user.to_owned(),
             database: "app".to_owned(),
+        }
+    }
+
+    #[test]
+    fn identities_are_names_or_ends_of_names() {
+        for (pattern, name, fits) in [
+            ("ann@example.com", "Ann@Example.com", true),
+            ("ann@example.com", "joann@example.com", false),
+            ("*@example.com", "ann@example.com", true),
+            ("*@example.com", "ann@example.com.evil", false),
+            ("*@example.com", "com", false),
+            ("*", "é", true),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Visitor {
     pub country: Option<Country>,
     /// Which door it came by.
     pub entrance: Entrance,
+    /// Who it has proved to be to whoever is in front of the proxy.
+    pub identity: Option<String>,
     /// The user it wants to be.
     pub user: String,
     /// The database it names.

@@ -7,6 +7,7 @@ use hyper::HeaderMap;
 
 use crate::error::{ClientFacing, Severity, SqlState};
 use crate::gate::Country;
+use crate::http::access::{Access, AccessError, Identity};
 
 const ADDRESS: &str = "cf-connecting-ip";
 const COUNTRY: &str = "cf-ipcountry";
@@ -21,6 +22,8 @@ pub struct Edge {
     pub country: Option<Country>,
     /// The edge's number of the request, for its operators.
     pub ray: Option<String>,
+    /// Who its token says it is.
+    pub identity: Option<Identity>,
 }
 
 /// The headers contradict themselves: somebody else than the edge has written some of them.
@@ -32,6 +35,9 @@ pub enum EdgeError {
     /// It holds something else than it should.
     #[error("the header {0} cannot be read")]
     Unreadable(&'static str),
+    /// Nobody is believed to be there.
+    #[error("{0}")]
+    Access(#[from] AccessError),
 }
 
 impl Edge {
@@ -48,7 +54,24 @@ impl Edge {
             address: address.transpose()?,
             country: country.transpose()?,
             ray: one(headers, RAY)?.map(str::to_owned),
+            identity: None,
         })
+    }
+
+    /// Reads the headers, and checks the token if that is asked for.
+    ///
+    /// # Errors
+    /// As [`Edge::read`], and [`EdgeError::Access`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn identified(
+        headers: &HeaderMap,
+        access: Option<&Access>,
+    ) -> Result<Self, EdgeError> {
+        let edge = Self::read(headers)?;
+        let Some(access) = access else { return Ok(edge) };
+        Ok(Self { identity: access.identify(headers).await?, ..edge })
     }
 }
 
@@ -64,7 +87,10 @@ fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>
 
 impl ClientFacing for EdgeError {
     fn sqlstate(&self) -> SqlState {
-        SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+        match self {
+            Self::Access(AccessError::NoKeys) => SqlState::CANNOT_CONNECT_NOW,
+            _ => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        }
     }
 
     fn severity(&self) -> Severity {
@@ -76,7 +102,11 @@ impl ClientFacing for EdgeError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("Come through the edge, which writes this header itself.".into())
+        Some(match self {
+            Self::Access(AccessError::NoKeys) => "Try again in a moment.".into(),
+            Self::Access(_) => "Log in to Cloudflare Access again, or use a service token.".into(),
+            _ => "Come through the edge, which writes this header itself.".into(),
+        })
     }
 }
 

@@ -22,6 +22,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::UnixStream;
 
+use crate::http::access::Access;
 use crate::http::edge::{Edge, EdgeError};
 use crate::http::sql::{self, Answer};
 use crate::net::socket::Socket;
@@ -70,12 +71,13 @@ type Opened = Arc<Mutex<Option<(OnUpgrade, Result<Edge, EdgeError>)>>>;
 pub async fn receive(
     socket: Socket,
     head_timeout: Duration,
+    access: Option<&Access>,
     door: impl Fn(Edge) -> io::Result<UnixStream>,
 ) -> Result<Option<Received>, ReceiveError> {
     let opened = Opened::default();
     let service = service_fn(|request| {
         let (opened, door) = (&opened, &door);
-        async move { Ok::<_, Infallible>(answer(request, opened, door).await) }
+        async move { Ok::<_, Infallible>(answer(request, opened, (access, door)).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -95,24 +97,31 @@ pub async fn receive(
 async fn answer(
     request: Request<Incoming>,
     opened: &Opened,
-    door: sql::Door<'_>,
+    (access, door): (Option<&Access>, sql::Door<'_>),
 ) -> Response<Answer> {
     if asks_for_websocket(&request) {
-        return open(request, opened);
+        let edge = Edge::identified(request.headers(), access).await;
+        return open(request, edge, opened);
     }
     match (request.method(), request.uri().path()) {
-        (&Method::POST, "/sql") => sql::answer(request, door).await,
+        (&Method::POST, "/sql") => {
+            let edge = Edge::identified(request.headers(), access).await;
+            sql::answer(request, edge, door).await
+        }
         (&Method::OPTIONS, "/sql") => sql::preflight(),
         _ => plain(&request),
     }
 }
 
-fn open(mut request: Request<Incoming>, opened: &Opened) -> Response<Answer> {
+fn open(
+    mut request: Request<Incoming>,
+    edge: Result<Edge, EdgeError>,
+    opened: &Opened,
+) -> Response<Answer> {
     let key = request.headers().get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes);
     let Some(key) = key.filter(|key| key.len() == KEY_LEN).map(<[u8]>::to_vec) else {
         return text(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing or no key\n");
     };
-    let edge = Edge::read(request.headers());
     let upgrade = hyper::upgrade::on(&mut request);
     *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some((upgrade, edge));
     let mut response = Response::new(Answer::Whole(None));
@@ -186,7 +195,7 @@ mod tests {
     /// What the proxy says to `request`, and whom it received.
     async fn receive_from(request: &str) -> (String, Option<Received>) {
         let (near, mut far) = UnixStream::pair().unwrap();
-        let receiving = receive(Socket::unix(near), Duration::from_secs(5), |_| {
+        let receiving = receive(Socket::unix(near), Duration::from_secs(5), None, |_| {
             Err(io::ErrorKind::NotFound.into())
         });
         let speaking = async {

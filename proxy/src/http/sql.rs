@@ -53,8 +53,12 @@ enum Refused {
 ///
 /// # Cancel safety
 /// Dropped midway, the database's work on it is cancelled.
-pub(super) async fn answer(request: Request<Incoming>, door: Door<'_>) -> Response<Answer> {
-    match ask(request, door).await {
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    edge: Result<Edge, EdgeError>,
+    door: Door<'_>,
+) -> Response<Answer> {
+    match ask(request, edge, door).await {
         Ok(First::Whole(bytes)) => json(StatusCode::OK, bytes.into()),
         Ok(First::Long(parts)) => json(StatusCode::OK, Answer::Parts(parts)),
         Ok(First::Failed(error)) => json(StatusCode::BAD_REQUEST, error.into()),
@@ -73,9 +77,13 @@ pub(super) fn preflight() -> Response<Answer> {
     response
 }
 
-async fn ask(request: Request<Incoming>, door: Door<'_>) -> Result<First, Refused> {
+async fn ask(
+    request: Request<Incoming>,
+    edge: Result<Edge, EdgeError>,
+    door: Door<'_>,
+) -> Result<First, Refused> {
+    let edge = edge?;
     let (head, body) = request.into_parts();
-    let edge = Edge::read(&head.headers)?;
     let account = Account::read(&head.headers)?;
     let (shape, begin) = (Shape::read(&head.headers), begin_sql(&head.headers)?);
     let asked = Asked::read(&collect(body).await?)?;

@@ -99,7 +99,7 @@ pub(super) async fn all_addresses(config: &Config) -> Result<Vec<SocketAddr>, Li
 
 async fn tunnel_addresses(config: &Config) -> Result<Vec<SocketAddr>, ListenerError> {
     match &config.tunnel {
-        Some(Tunnel { host, port }) => addresses(host, *port).await,
+        Some(Tunnel { host, port, .. }) => addresses(host, *port).await,
         None => Ok(Vec::new()),
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Desk {
 
 /// Serves an operator past the login, on the worker that it came to.
 pub(super) async fn open(worker: Rc<Worker>, client: LoggedIn) {
-    let LoggedIn { guest: Guest { stream, startup, identity, .. }, place } = client;
+    let LoggedIn { guest: Guest { stream, startup, identity, .. }, place, .. } = client;
     if let Err(error) = worker.config().admin.role_of(&identity.user) {
         tracing::info!(peer = %stream.peer(), %error, "login refused");
         return stream.farewell(&error_response(&error)).await;

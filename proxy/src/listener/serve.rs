@@ -4,15 +4,16 @@
 
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::oneshot;
-use tokio::task::spawn_local;
+use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{sleep, timeout};
 
 use crate::error::ClientFacing;
 use crate::gate::{AtLogin, Country, Entrance, Visitor};
+use crate::http;
 use crate::listener::console::{self, CONSOLES_MAX};
 use crate::listener::places::{Kind, Place, TooMany};
 use crate::listener::presence::Visit;
@@ -35,6 +36,7 @@ pub(super) struct Arrival {
     pub(super) peer: Peer,
     pub(super) entrance: Entrance,
     pub(super) country: Option<Country>,
+    pub(super) identity: Option<http::Identity>,
 }
 
 /// Pause after a failed accept.
@@ -99,14 +101,15 @@ impl Trouble {
 
 fn begin(worker: &Rc<Worker>, socket: Socket, peer: Peer) {
     let visit = worker.common.presence.begin();
-    let arrival = Arrival { socket, peer, entrance: Entrance::Direct, country: None };
+    let arrival =
+        Arrival { socket, peer, entrance: Entrance::Direct, country: None, identity: None };
     worker.spawn(serve(Rc::clone(worker), arrival, visit));
 }
 
 /// Serves a client from its first packet on.
 pub(super) async fn serve(worker: Rc<Worker>, arrival: Arrival, visit: Visit) {
     let config = worker.config();
-    let Arrival { socket, peer, entrance, country } = arrival;
+    let Arrival { socket, peer, entrance, country, identity } = arrival;
     let tls = tls_at(entrance, &config.tls);
     let Ok(shaken) = timeout(config.login_timeout, handshake(socket, peer.clone(), &tls)).await
     else {
@@ -115,8 +118,11 @@ pub(super) async fn serve(worker: Rc<Worker>, arrival: Arrival, visit: Visit) {
     match shaken {
         Ok(Handshake::Startup(stream, startup)) => {
             let (user, database) = (startup.user.clone(), startup.database.clone());
-            let visitor = Visitor { address: peer.ip(), country, entrance, user, database };
-            login(&worker, stream, startup, (visitor, visit)).await;
+            let ends_at = identity.as_ref().map(|identity| identity.ends_at);
+            let identity = identity.map(|identity| identity.name);
+            let address = peer.ip();
+            let visitor = Visitor { address, country, entrance, identity, user, database };
+            login(&worker, stream, startup, (visitor, ends_at, visit)).await;
         }
         Ok(Handshake::Cancel(_stream, key)) => route_cancel(&worker, key).await,
         Ok(Handshake::Closed) => {}
@@ -169,7 +175,7 @@ async fn login(
     worker: &Rc<Worker>,
     mut stream: ClientStream,
     startup: Startup,
-    (visitor, visit): (Visitor, Visit),
+    (visitor, ends_at, visit): (Visitor, Option<SystemTime>, Visit),
 ) {
     let config = worker.config();
     if let Err(refusal) = worker.common.gate.admit(&visitor) {
@@ -200,7 +206,8 @@ async fn login(
     };
     worker.common.gate.succeeded(&visitor);
     if for_console {
-        let client = LoggedIn { guest: Guest { stream, startup, identity, visitor }, place };
+        let client =
+            LoggedIn { guest: Guest { stream, startup, identity, visitor }, place, ends_at };
         return worker.spawn(console::open(Rc::clone(worker), client));
     }
     if let Err(error) = join_crowd(worker, &mut place, &startup, &identity) {
@@ -208,8 +215,11 @@ async fn login(
         return stream.farewell(&error_response(&error)).await;
     }
     let identity = towards_server(&config.blueprint, &startup, identity);
-    settle_in(worker, LoggedIn { guest: Guest { stream, startup, identity, visitor }, place })
-        .await;
+    settle_in(
+        worker,
+        LoggedIn { guest: Guest { stream, startup, identity, visitor }, place, ends_at },
+    )
+    .await;
 }
 
 /// The client's pool belongs to one worker: there it is served, and its socket moves there once.
@@ -225,13 +235,14 @@ async fn settle_in(worker: &Rc<Worker>, mut client: LoggedIn) {
 }
 
 async fn greet(worker: &Rc<Worker>, client: LoggedIn) {
-    let LoggedIn { guest, place } = client;
+    let LoggedIn { guest, place, ends_at } = client;
     let (registry, slots, gate) = (&worker.registry, &worker.slots, &worker.common.gate);
     let host = Host { registry, slots, gate };
     if let Some(session) = open_session(guest, host).await {
         // A task of its own: the memory that the login took is given back while the session lives (I7).
         let task = worker.begin_task();
-        spawn_local(attend(Box::new(Attended { session, place, task })));
+        let end = ends_at.map(|at| Ending::at(worker, at, session.open.key().pid as u32));
+        spawn_local(attend(Box::new(Attended { session, place, task, end })));
     }
 }
 
@@ -240,6 +251,29 @@ struct Attended {
     session: Session,
     place: Place,
     task: TaskGuard,
+    end: Option<Ending>,
+}
+
+/// The end of a session whose client is believed for a time; none when dropped before.
+struct Ending(AbortHandle);
+
+impl Ending {
+    fn at(worker: &Rc<Worker>, at: SystemTime, client: u32) -> Self {
+        let worker = Rc::clone(worker);
+        let ending = async move {
+            sleep(at.duration_since(SystemTime::now()).unwrap_or_default()).await;
+            if worker.slots.kill(client) {
+                tracing::info!(client, "a session has outlived its token");
+            }
+        };
+        Self(spawn_local(ending).abort_handle())
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// A session's task. All that it needs is in one box: an idle client costs what this future is large, in steps of 128
@@ -247,8 +281,8 @@ struct Attended {
 async fn attend(mut attended: Box<Attended>) {
     let end = attended.session.run().await;
     report(attended.session.client.stream.peer(), &end);
-    let Attended { session, place, task } = *attended;
-    drop(session);
+    let Attended { session, place, task, end } = *attended;
+    drop((end, session));
     drop((place, task));
 }
 

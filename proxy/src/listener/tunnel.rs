@@ -33,7 +33,8 @@ pub(super) async fn accept_tunnel(worker: Rc<Worker>, listener: TcpListener) {
 }
 
 async fn open(worker: Rc<Worker>, socket: Socket, address: SocketAddr, visit: Visit) {
-    let head_timeout = worker.config().login_timeout;
+    let config = worker.config();
+    let access = config.tunnel.as_ref().and_then(|tunnel| tunnel.access.as_deref());
     let door = |edge: Edge| {
         let (near, far) = UnixStream::pair()?;
         let visit = worker.common.presence.begin();
@@ -41,7 +42,8 @@ async fn open(worker: Rc<Worker>, socket: Socket, address: SocketAddr, visit: Vi
         worker.spawn(serve(Rc::clone(&worker), arrival, visit));
         Ok(far)
     };
-    let Received { socket, edge } = match receive(socket, head_timeout, door).await {
+    let Received { socket, edge } = match receive(socket, config.login_timeout, access, door).await
+    {
         Ok(Some(received)) => received,
         Ok(None) => return,
         Err(error) => return tracing::debug!(%address, %error, "a request led nowhere"),
@@ -50,7 +52,8 @@ async fn open(worker: Rc<Worker>, socket: Socket, address: SocketAddr, visit: Vi
         Ok(edge) => {
             let arrival = arrival(socket, address, &edge);
             let (peer, country, ray) = (&arrival.peer, edge.country, edge.ray);
-            tracing::debug!(%peer, ?country, ray, "a client of the edge");
+            let identity = edge.identity.map(|identity| identity.name);
+            tracing::info!(%peer, ?country, ray, identity, "a client of the edge");
             serve(worker, arrival, visit).await;
         }
         Err(error) => {
@@ -64,5 +67,6 @@ async fn open(worker: Rc<Worker>, socket: Socket, address: SocketAddr, visit: Vi
 fn arrival(socket: Socket, address: SocketAddr, edge: &Edge) -> Arrival {
     let ip = edge.address.unwrap_or(address.ip());
     let peer = Peer::Tcp(SocketAddr::new(ip, 0).into());
-    Arrival { socket, peer, entrance: Entrance::Tunnel, country: edge.country }
+    let identity = edge.identity.clone();
+    Arrival { socket, peer, entrance: Entrance::Tunnel, country: edge.country, identity }
 }

@@ -59,6 +59,8 @@ pub(super) enum Order {
 pub(super) struct LoggedIn {
     pub(super) guest: Guest,
     pub(super) place: Place,
+    /// When its session must be over.
+    pub(super) ends_at: Option<std::time::SystemTime>,
 }
 
 /// All workers.

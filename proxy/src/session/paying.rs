@@ -45,6 +45,7 @@ fn visitor(stream: &ClientStream, key: &PoolKey) -> Visitor {
     Visitor {
         address: stream.peer().ip(),
         country: None,
+        identity: None,
         entrance: if stream.is_from_http() { Entrance::Tunnel } else { Entrance::Direct },
         user: key.user.clone(),
         database: key.database.clone(),

@@ -58,6 +58,7 @@ fn of_rate(rate: &Rate, tracked: usize, refused: u64) -> Row {
     };
     let each = match rate.each {
         Each::Address => "address",
+        Each::Identity => "identity",
         Each::User => "user",
         Each::Database => "database",
         Each::All => "all",
@@ -83,6 +84,7 @@ fn about(about: &About) -> String {
         ("addresses", words(&about.networks)),
         ("countries", words(&about.countries)),
         ("entrance", about.entrance.map(entrance).unwrap_or_default().to_owned()),
+        ("identities", about.identities.join(", ")),
         ("users", about.users.join(", ")),
         ("databases", about.databases.join(", ")),
     ];
