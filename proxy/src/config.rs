@@ -16,6 +16,7 @@ mod shown;
 mod syntax;
 mod translation;
 mod tunnel;
+mod weakness;
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -92,6 +93,8 @@ pub struct Listen {
     pub scheduling: Scheduling,
     /// Clients at once.
     pub client_max: usize,
+    /// From where connections begin with a header of the PROXY protocol.
+    pub proxy_networks: Vec<crate::gate::Network>,
     /// From the first byte to the end of the login.
     pub login_timeout: Duration,
     /// How long a shutdown waits for clients to leave by themselves, if it does.

@@ -50,6 +50,8 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// How the kernel schedules them.
     pub scheduling: Scheduling,
+    /// From where connections begin with a header of the PROXY protocol.
+    pub proxy_networks: Vec<gate::Network>,
     /// Clients at most, in all workers together.
     pub client_max: usize,
     /// Clients at most of one kind, in all workers together.

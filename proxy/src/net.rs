@@ -5,6 +5,7 @@
 pub mod common_name;
 pub mod end_point;
 pub mod flow;
+pub mod proxy_protocol;
 pub mod socket;
 pub mod stream;
 pub mod tcp_address;

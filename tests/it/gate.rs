@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use harness::message::{self, Message};
 use harness::raw::{Login, RawClient};
 use harness::{Cluster, Database, Proxy, ProxyConfig, proxy, wait};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use toml::Table;
 
 use crate::admin::{Row, console, table};
@@ -314,4 +316,44 @@ async fn operators_ban_networks_and_take_it_back() {
         assert_eq!(error.code().unwrap().code(), code, "{sql}");
     }
     proxy.expect_log("login refused");
+}
+
+/// Logs in behind a header of the PROXY protocol.
+async fn passed_on(proxy: &Proxy, header: &[u8], login: &Login) -> Option<Message> {
+    let mut stream = TcpStream::connect(("127.0.0.1", proxy.port)).await.unwrap();
+    stream.write_all(header).await.unwrap();
+    let mut client = RawClient::over(stream);
+    client.log_in(login, &[]).await.err()
+}
+
+#[tokio::test]
+async fn whom_a_load_balancer_passes_on_is_the_client() {
+    let (_, database, proxy) = proxied(|config| {
+        config.set("listen.proxy_protocol", vec!["127.0.0.0/8"]);
+        config.push(
+            "gate.rules",
+            entry("name = 'not them'\nverdict = 'deny'\naddresses = ['203.0.113.0/24']"),
+        );
+    })
+    .await;
+    let header = |source: [u8; 4]| {
+        let addresses = [&source[..], &[10, 0, 0, 1, 0x9C, 0x40, 0x19, 0x20]].concat();
+        [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0C"[..], &addresses].concat()
+    };
+    let login = proxy::login(&database);
+    assert!(passed_on(&proxy, &header([198, 51, 100, 1]), &login).await.is_none());
+    let refused = passed_on(&proxy, &header([203, 0, 113, 9]), &login).await.unwrap();
+    assert_eq!(refused.sqlstate(), Some("28000"));
+    // A health check of the load balancer's own.
+    let own = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+    assert!(passed_on(&proxy, own, &login).await.is_none());
+    // Without a header there is nobody to serve.
+    let mut stream = TcpStream::connect(("127.0.0.1", proxy.port)).await.unwrap();
+    stream.write_all(&message::startup(&[("user", "postgres")])).await.unwrap();
+    stream.write_all(&[0; 32]).await.unwrap();
+    let mut said = Vec::new();
+    wait::within("the end of the connection", stream.read_to_end(&mut said)).await.ok();
+    assert!(said.is_empty(), "{said:?}");
+    proxy.expect_log("login refused");
+    proxy.expect_log("a connection was refused");
 }

@@ -27,6 +27,21 @@ async fn check_accepts_what_serve_accepts() {
 }
 
 #[tokio::test]
+async fn check_warns_of_what_is_valid_and_weak() {
+    let mut config = ProxyConfig::new(Cluster::shared().await);
+    config.set("listen.host", "0.0.0.0").set("gate.login_failures_max", 0);
+    let (accepted, text) = check(&config);
+    assert!(accepted, "{text}");
+    for warning in [
+        "warning: clients of 0.0.0.0 may come without TLS: set listen.tls.mode = \"require\"",
+        "warning: one address may take all places: set limits.address_clients_max",
+        "warning: passwords may be guessed for ever: set gate.login_failures_max",
+    ] {
+        assert!(text.contains(warning), "{warning}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn check_names_what_is_wrong() {
     let cluster = Cluster::shared().await;
     let wrong: [(&str, toml::Value, &str); 9] = [

@@ -11,6 +11,7 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), CliError> {
     let keeper = Keeper::load(arguments.config.clone(), Environment::of_process)?;
     if arguments.check {
         println!("the configuration is valid");
+        keeper.config().weaknesses().iter().for_each(|weakness| println!("warning: {weakness}"));
         return Ok(());
     }
     let level = logging::start(&keeper.config().log);

@@ -86,6 +86,7 @@ impl Config {
             workers: listen.workers,
             scheduling: listen.scheduling,
             client_max: listen.client_max,
+            proxy_networks: listen.proxy_networks,
             tunnel,
             gate: self.gate.clone(),
             clients: self.client_limits(),

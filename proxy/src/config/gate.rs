@@ -170,7 +170,8 @@ fn about(read: &Reader<'_>, at: &str, lists: &Lists<'_>) -> Result<About, Config
     })
 }
 
-fn all<T>(read: &Reader<'_>, key: &str, given: &[String]) -> Result<Vec<T>, ConfigError>
+/// Each text of a list, read.
+pub(super) fn all<T>(read: &Reader<'_>, key: &str, given: &[String]) -> Result<Vec<T>, ConfigError>
 where
     T: FromStr<Err: Display>,
 {

@@ -66,6 +66,7 @@ section! {
         workers: Option<i64>,
         scheduling: Option<String>,
         client_max: Option<i64>,
+        proxy_protocol: Vec<String>,
         leave_timeout_ms: Option<i64>,
         login_timeout_ms: Option<i64>,
         drain_timeout_ms: Option<i64>,

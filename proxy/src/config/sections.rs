@@ -65,6 +65,7 @@ pub(super) fn listen(read: &Reader<'_>, raw: &raw::Listen) -> Result<Listen, Con
         scheduling: read
             .word("listen.scheduling", raw.scheduling.as_ref(), &SCHEDULINGS)?
             .unwrap_or_default(),
+        proxy_networks: super::gate::all(read, "listen.proxy_protocol", &raw.proxy_protocol)?,
         client_max: read.count("listen.client_max", raw.client_max, 10_000, 1..=1_000_000)?,
         login_timeout: read.time(
             "listen.login_timeout_ms",

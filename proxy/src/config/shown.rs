@@ -55,6 +55,7 @@ fn listen(config: &Config) -> Shown {
         ("listen.workers", listen.workers.to_string()),
         ("listen.scheduling", listen.scheduling.to_string()),
         ("listen.client_max", listen.client_max.to_string()),
+        ("listen.proxy_protocol", words(&listen.proxy_networks)),
         ("listen.login_timeout_ms", ms(listen.login_timeout)),
         ("listen.leave_timeout_ms", ms(listen.leave_timeout)),
         ("listen.drain_timeout_ms", ms(listen.drain_timeout)),
@@ -73,6 +74,10 @@ fn listen(config: &Config) -> Shown {
         ("admin.wait_timeout_ms", ms(admin.wait_timeout)),
         ("admin.stats_period_ms", ms(admin.stats_period)),
     ]
+}
+
+fn words(list: &[impl ToString]) -> String {
+    list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn server(config: &Config) -> Shown {

@@ -18,6 +18,7 @@ use crate::listener::console::{self, CONSOLES_MAX};
 use crate::listener::places::{Kind, Place, TooMany};
 use crate::listener::presence::Visit;
 use crate::listener::worker::{LoggedIn, Order, TaskGuard, Worker};
+use crate::net::proxy_protocol;
 use crate::net::socket::{Peer, Socket};
 use crate::net::stream::ClientStream;
 use crate::net::tls::TlsPolicy;
@@ -103,7 +104,26 @@ fn begin(worker: &Rc<Worker>, socket: Socket, peer: Peer) {
     let visit = worker.common.presence.begin();
     let arrival =
         Arrival { socket, peer, entrance: Entrance::Direct, country: None, identity: None };
-    worker.spawn(serve(Rc::clone(worker), arrival, visit));
+    let networks = &worker.config().proxy_networks;
+    let is_in = |ip| networks.iter().any(|network| network.contains(ip));
+    match arrival.peer.ip().is_some_and(is_in) {
+        true => worker.spawn(pass_on(Rc::clone(worker), arrival, visit)),
+        false => worker.spawn(serve(Rc::clone(worker), arrival, visit)),
+    }
+}
+
+/// Serves a client that a load balancer passes on, as the one that it says it is.
+async fn pass_on(worker: Rc<Worker>, mut arrival: Arrival, visit: Visit) {
+    let patience = worker.config().login_timeout;
+    match timeout(patience, proxy_protocol::read(&mut arrival.socket)).await {
+        Ok(Ok(Some(address))) => arrival.peer = Peer::Tcp(address.into()),
+        Ok(Ok(None)) => {}
+        Ok(Err(error)) => {
+            return tracing::info!(peer = %arrival.peer, %error, "a connection was refused");
+        }
+        Err(_) => return tracing::debug!(peer = %arrival.peer, "no PROXY protocol header in time"),
+    }
+    serve(worker, arrival, visit).await;
 }
 
 /// Serves a client from its first packet on.
