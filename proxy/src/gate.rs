@@ -23,6 +23,7 @@ use bounded::{Bounded, Entry};
 use failures::Failures;
 pub use failures::Patience;
 pub use network::{Network, NoNetwork};
+use rates::Ticks;
 pub use rates::{Bucket, Counted, Each, Enforced, Rate, Whose};
 pub use refusal::{AtLogin, Refusal};
 pub use rules::{About, Rule, Rules, Verdict};
@@ -75,6 +76,7 @@ impl Generation {
 #[derive(Debug)]
 pub struct Gate {
     began: Instant,
+    ticks: Ticks,
     generation: AtomicU32,
     settings: Mutex<Arc<Settings>>,
     buckets: Mutex<Bounded<(String, Whose), Arc<Bucket>>>,
@@ -104,6 +106,7 @@ impl Gate {
         let tracked_max = config.tracked_max;
         Arc::new(Self {
             began: Instant::now(),
+            ticks: Ticks::default(),
             generation: AtomicU32::new(1),
             settings: Mutex::new(Arc::new(Settings::new(config, None))),
             buckets: Mutex::new(Bounded::new(tracked_max)),
@@ -140,12 +143,19 @@ impl Gate {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// The same, and buckets count from there.
+    pub fn tick(&self) -> u64 {
+        let time = self.began.elapsed();
+        self.ticks.set(time);
+        u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Whether a visitor may try to log in.
     ///
     /// # Errors
     /// Why not.
     pub fn admit(&self, visitor: &Visitor) -> Result<(), Refusal> {
-        let now_ms = self.now_ms();
+        let now_ms = self.tick();
         lock(&self.bans).judge(visitor, now_ms)?;
         let settings = self.settings();
         settings.rules.judge(visitor).map_err(|rule| Refusal::KeptOut { rule })?;
@@ -228,7 +238,7 @@ impl Gate {
         let drawn = rates.filter_map(|enforced| {
             let whose = enforced.rate.whose(visitor)?;
             let key = (enforced.rate.name.clone(), whose);
-            let new = || Arc::new(Bucket::new(Arc::clone(enforced)));
+            let new = || Arc::new(Bucket::new(Arc::clone(enforced), self.ticks.clone()));
             let mut buckets = lock(&self.buckets);
             Some(Arc::clone(buckets.get_or_insert_with(key, self.now_ms(), new)))
         });

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use governor::clock::{Clock, MonotonicClock};
+use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
@@ -17,12 +18,28 @@ use crate::gate::refusal::Refusal;
 use crate::gate::rules::About;
 use crate::gate::visitor::Visitor;
 
-type Limiter = RateLimiter<
-    NotKeyed,
-    InMemoryState,
-    MonotonicClock,
-    NoOpMiddleware<<MonotonicClock as Clock>::Instant>,
->;
+type Limiter = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>;
+
+/// The gate's time as all buckets see it. It is read off the system once for each statement, however many buckets that
+/// draws from.
+#[derive(Clone, Debug, Default)]
+pub struct Ticks(Arc<AtomicU64>);
+
+impl Ticks {
+    /// It is so late by now. Threads may say so in any order.
+    pub fn set(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_max(nanos, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Ticks {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        self.0.load(Ordering::Relaxed).into()
+    }
+}
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +108,7 @@ pub struct Enforced {
 #[derive(Debug)]
 pub struct Bucket {
     limiter: Limiter,
+    ticks: Ticks,
     enforced: Arc<Enforced>,
     /// When it was last drawn from, in milliseconds of the gate's time.
     used_at_ms: AtomicU64,
@@ -127,9 +145,9 @@ impl Rate {
 
 impl Bucket {
     /// A full one.
-    pub fn new(enforced: Arc<Enforced>) -> Self {
-        let limiter = RateLimiter::direct_with_clock(enforced.rate.quota(), MonotonicClock);
-        Self { limiter, enforced, used_at_ms: AtomicU64::new(0) }
+    pub fn new(enforced: Arc<Enforced>, ticks: Ticks) -> Self {
+        let limiter = RateLimiter::direct_with_clock(enforced.rate.quota(), ticks.clone());
+        Self { limiter, ticks, enforced, used_at_ms: AtomicU64::new(0) }
     }
 
     /// The rate that it is of.
@@ -137,7 +155,7 @@ impl Bucket {
         &self.enforced.rate
     }
 
-    /// Draws one.
+    /// Draws one, at the time of the ticks.
     ///
     /// # Errors
     /// [`Refusal::TooFast`] with the time until there is one again.
@@ -149,7 +167,7 @@ impl Bucket {
                 rate: self.rate().name.clone(),
                 max: self.rate().max.get(),
                 period: self.rate().period,
-                wait: until.wait_time_from(MonotonicClock.now()),
+                wait: until.wait_time_from(self.ticks.now()),
             }
         })
     }
@@ -186,13 +204,18 @@ mod tests {
     #[test]
     fn a_hundred_a_minute_is_a_hundred_and_says_how_long_to_wait() {
         let enforced = Enforced { rate: rate(100, Duration::from_secs(60)), refused: 0.into() };
-        let bucket = Bucket::new(Arc::new(enforced));
+        let ticks = Ticks::default();
+        let bucket = Bucket::new(Arc::new(enforced), ticks.clone());
         for _ in 0..100 {
             bucket.draw(1).unwrap();
         }
         let Err(Refusal::TooFast { wait, .. }) = bucket.draw(2) else { panic!("the 101st is in") };
-        assert!(wait <= Duration::from_millis(600), "{wait:?}");
-        assert_eq!(bucket.enforced.refused.load(Ordering::Relaxed), 1);
+        assert_eq!(wait, Duration::from_millis(600));
+        ticks.set(Duration::from_millis(599));
+        assert!(bucket.draw(2).is_err());
+        ticks.set(Duration::from_millis(600));
+        bucket.draw(2).unwrap();
+        assert_eq!(bucket.enforced.refused.load(Ordering::Relaxed), 2);
         assert!(!bucket.is_full(60_000) && bucket.is_full(60_003));
     }
 

@@ -92,6 +92,6 @@ impl Toll {
 }
 
 fn draw(gate: Option<&Gate>, buckets: &[Arc<Bucket>]) -> Result<(), Refusal> {
-    let now_ms = gate.map_or(0, Gate::now_ms);
+    let now_ms = gate.map_or(0, Gate::tick);
     buckets.iter().try_for_each(|bucket| bucket.draw(now_ms))
 }
