@@ -357,3 +357,13 @@ async fn whom_a_load_balancer_passes_on_is_the_client() {
     proxy.expect_log("login refused");
     proxy.expect_log("a connection was refused");
 }
+
+#[tokio::test]
+async fn replication_is_not_counted_by_statements() {
+    let (_, database, proxy) = proxied(three_a_day).await;
+    let mut client = RawClient::connect(proxy.port).await;
+    client.log_in(&proxy::login(&database), &[("replication", "database")]).await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(tags(&client.query("IDENTIFY_SYSTEM").await), "TDCZ");
+    }
+}

@@ -111,7 +111,10 @@ pub async fn open_session(guest: Guest, host: Host<'_>) -> Option<Session> {
     let welcome = welcome(&greeting, &open);
     let mut client = Client::new(stream, greeting);
     client.counters = Rc::clone(&pool.roster.counters);
-    client.toll = Toll::new(Arc::clone(host.gate), visitor);
+    // What a walsender is asked is no statement, and one that is refused could not be made to fail there: it takes no Bind.
+    if own.is_none() {
+        client.toll = Toll::new(Arc::clone(host.gate), visitor);
+    }
     if client.send(&welcome).await.is_err() {
         tracing::debug!(%peer, "a client was gone before it was greeted");
         return None;
