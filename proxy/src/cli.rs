@@ -10,6 +10,7 @@ mod migrate;
 mod operated;
 mod serve;
 mod signals;
+mod tunnel;
 mod up;
 
 use std::ffi::OsString;
@@ -35,6 +36,8 @@ enum Verb {
     Serve(ServeArgs),
     /// Apply, revert, prove or list the steps of the schema, or of your own with --dir
     Migrate(migrate::MigrateArgs),
+    /// Look at cloudflared: its configuration, or how its connector stands
+    Tunnel(tunnel::TunnelArgs),
     /// Write a configuration from PgBouncer's, and say what could not be carried over (exit code 3)
     ImportPgbouncer(ImportArgs),
 }
@@ -95,6 +98,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CliError
         Verb::Up(arguments) => up::run(arguments),
         Verb::Serve(arguments) => serve::run(&arguments),
         Verb::Migrate(arguments) => migrate::run(&arguments),
+        Verb::Tunnel(arguments) => tunnel::run(&arguments),
         Verb::ImportPgbouncer(arguments) => import::run(&arguments),
     }
 }
@@ -132,6 +136,8 @@ mod tests {
             "taskmaster migrate backup app.orders app.items",
             "taskmaster migrate restore 3 --overwrite",
             "taskmaster migrate repair --reason typo",
+            "taskmaster tunnel check /etc/cloudflared/config.yml --config taskmaster.toml --json",
+            "taskmaster tunnel status --metrics 127.0.0.1:20241 --connections 2",
             "taskmaster import-pgbouncer pgbouncer.ini --out taskmaster.toml --force",
         ];
         for line in lines {

@@ -10,5 +10,5 @@ mod sql;
 
 pub use access::{Access, AccessError, Config as AccessConfig, Demand, Identity};
 pub use edge::{Edge, EdgeError};
-pub use fetch::{FetchError, check as check_url};
+pub use fetch::{FetchError, check as check_url, fetch_any};
 pub use receive::{ReceiveError, Received, receive};

@@ -27,4 +27,6 @@ pub mod embedded;
 
 pub mod import;
 
+pub mod tunnel;
+
 pub mod cli;

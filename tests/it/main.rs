@@ -47,5 +47,6 @@ mod support;
 mod tidy;
 mod timeouts;
 mod tls;
+mod tunnel;
 mod unnamed;
 mod up;

@@ -73,11 +73,31 @@ pub fn check(url: &Url) -> Result<(), FetchError> {
 /// # Cancel safety
 /// Cancel safe: the connection is closed.
 pub(super) async fn fetch(url: &Url, tls: &Arc<ClientConfig>) -> Result<Vec<u8>, FetchError> {
+    match fetch_any(url, Some(tls)).await? {
+        (StatusCode::OK, bytes) => Ok(bytes),
+        (status, _) => Err(FetchError::Status(status)),
+    }
+}
+
+/// Fetches what is there, whatever its status. Without `tls` from this machine alone.
+///
+/// # Errors
+/// [`FetchError`], but for [`FetchError::Status`].
+///
+/// # Cancel safety
+/// Cancel safe: the connection is closed.
+pub async fn fetch_any(
+    url: &Url,
+    tls: Option<&Arc<ClientConfig>>,
+) -> Result<(StatusCode, Vec<u8>), FetchError> {
     check(url)?;
     timeout(FETCH_TIMEOUT, fetch_at_leisure(url, tls)).await.unwrap_or(Err(FetchError::Late))
 }
 
-async fn fetch_at_leisure(url: &Url, tls: &Arc<ClientConfig>) -> Result<Vec<u8>, FetchError> {
+async fn fetch_at_leisure(
+    url: &Url,
+    tls: Option<&Arc<ClientConfig>>,
+) -> Result<(StatusCode, Vec<u8>), FetchError> {
     let bad = || FetchError::Url(url.to_string());
     let host = url.host_str().ok_or_else(bad)?;
     let port = url.port_or_known_default().ok_or_else(bad)?;
@@ -86,10 +106,11 @@ async fn fetch_at_leisure(url: &Url, tls: &Arc<ClientConfig>) -> Result<Vec<u8>,
         return ask(stream, url).await;
     }
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| bad())?;
+    let tls = tls.ok_or_else(bad)?;
     ask(TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?, url).await
 }
 
-async fn ask<S>(stream: S, url: &Url) -> Result<Vec<u8>, FetchError>
+async fn ask<S>(stream: S, url: &Url) -> Result<(StatusCode, Vec<u8>), FetchError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -101,10 +122,8 @@ where
     let request = request.map_err(|_| FetchError::Url(url.to_string()))?;
     let answered = async {
         let response = sender.send_request(request).await?;
-        match response.status() {
-            StatusCode::OK => collect(response.into_body()).await,
-            status => Err(FetchError::Status(status)),
-        }
+        let status = response.status();
+        Ok((status, collect(response.into_body()).await?))
     };
     let mut answered = std::pin::pin!(answered);
     tokio::select! {
